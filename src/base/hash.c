@@ -1,0 +1,153 @@
+/* hash: see hash.h. The only user of libcrypto's digests and of its random numbers. */
+#include "base/hash.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+struct hash_stream {
+	EVP_MD_CTX *ctx;
+};
+
+int
+hash_sha256(struct span s, uint8_t out[static HASH_LEN])
+{
+	return EVP_Digest(s.p, s.n, out, NULL, EVP_sha256(), NULL) == 1 ? 0 : -1;
+}
+
+static void
+hash_free(struct hash_stream *h)
+{
+	EVP_MD_CTX_free(h->ctx);
+	free(h);
+}
+
+struct hash_stream *
+hash_start(void)
+{
+	struct hash_stream *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->ctx = EVP_MD_CTX_new();
+	if (!h->ctx || EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) {
+		hash_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+int
+hash_add(struct hash_stream *h, struct span s)
+{
+	return EVP_DigestUpdate(h->ctx, s.p, s.n) == 1 ? 0 : -1;
+}
+
+int
+hash_finish(struct hash_stream *h, uint8_t out[static HASH_LEN])
+{
+	int rc = EVP_DigestFinal_ex(h->ctx, out, NULL) == 1 ? 0 : -1;
+
+	hash_free(h);
+	return rc;
+}
+
+bool
+hash_same(const uint8_t a[static HASH_LEN], const uint8_t b[static HASH_LEN])
+{
+	return CRYPTO_memcmp(a, b, HASH_LEN) == 0;
+}
+
+static int
+hash_nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int
+hash_from_hex(struct span hex, uint8_t out[static HASH_LEN])
+{
+	if (hex.n != HASH_HEX_LEN)
+		return -1;
+	for (size_t i = 0; i < HASH_LEN; i++) {
+		int high = hash_nibble(hex.p[2 * i]);
+		int low = hash_nibble(hex.p[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return -1;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return 0;
+}
+
+void
+hash_to_hex(const uint8_t hash[static HASH_LEN], char out[static HASH_HEX_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < HASH_LEN; i++) {
+		out[2 * i] = digits[hash[i] >> 4];
+		out[2 * i + 1] = digits[hash[i] & 15];
+	}
+	out[HASH_HEX_LEN] = '\0';
+}
+
+int
+hash_random(void *out, size_t n)
+{
+	if (n > INT_MAX)
+		return -1;
+	return RAND_bytes(out, (int)n) == 1 ? 0 : -1;
+}
+
+void
+hash_base64url(const uint8_t *bytes, size_t n, char *out)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	for (size_t i = 0; i < n; i += 3) {
+		size_t left = n - i;
+		unsigned v = (unsigned)bytes[i] << 16;
+
+		if (left > 1)
+			v |= (unsigned)bytes[i + 1] << 8;
+		if (left > 2)
+			v |= bytes[i + 2];
+		*out++ = digits[v >> 18];
+		*out++ = digits[v >> 12 & 63];
+		if (left > 1)
+			*out++ = digits[v >> 6 & 63];
+		if (left > 2)
+			*out++ = digits[v & 63];
+	}
+	*out = '\0';
+}
+
+int
+hash_random_id(char *out, size_t n)
+{
+	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+
+	if (hash_random(out, n) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		out[i] = digits[(unsigned char)out[i] & 31];
+	out[n] = '\0';
+	return 0;
+}
+
+void
+hash_wipe(void *p, size_t n)
+{
+	OPENSSL_cleanse(p, n);
+}

@@ -1,0 +1,41 @@
+/* span: see span.h. Borrowed bytes only; nothing is allocated here. */
+#include "base/span.h"
+
+static bool
+span_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct span
+span_trim(struct span s)
+{
+	while (s.n > 0 && span_is_blank(s.p[s.n - 1]))
+		s.n--;
+	while (s.n > 0 && span_is_blank(s.p[0])) {
+		s.p++;
+		s.n--;
+	}
+	return s;
+}
+
+bool
+span_next(struct span *rest, char sep, struct span *part)
+{
+	if (!rest->p)
+		return false;
+
+	const char *at = rest->n > 0 ? memchr(rest->p, sep, rest->n) : NULL;
+
+	if (!at) {
+		*part = span_trim(*rest);
+		*rest = (struct span){NULL, 0};
+		return true;
+	}
+
+	size_t n = (size_t)(at - rest->p);
+
+	*part = span_trim(span_cut(*rest, 0, n));
+	*rest = span_cut(*rest, n + 1, rest->n);
+	return true;
+}
