@@ -1,0 +1,81 @@
+"""The real hosts with the program behind them, and the client libraries before them."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import clients  # noqa: E402
+from lib import hosts, messages, postern, upstream  # noqa: E402
+
+MAX_BODY = 2 * 1024 * 1024
+HOSTS = [hosts.LighttpdSocket, hosts.ApacheProxy]
+
+
+class Gate:
+    """A host in front of a scripted upstream, and the keys that clients have."""
+
+    max_body = MAX_BODY
+    upstream_key = postern.PROVIDER_KEY
+    listed_models = ["claude-sonnet-4-5", "echo-model"]
+
+    def __init__(self, host_class):
+        self.upstream = upstream.Upstream()
+        self.host = host_class(self.upstream.url, max_body=MAX_BODY).start()
+        self.url = f"http://127.0.0.1:{self.host.port}{self.host.prefix}"
+        self.key = self.host.site.key.text
+        self.narrow_key = self.host.site.add_key(models="claude-haiku-*").text
+
+    def close(self):
+        self.host.close()
+        self.upstream.close()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "own_sdk: calls that only Anthropic's own libraries have")
+
+
+def pytest_collection_modifyitems(items):
+    """One host and one client are one worker's, so that each is started once."""
+    for item in items:
+        params = item.callspec.params
+        item.add_marker(pytest.mark.xdist_group(f"{params['gate'].name}-{params['client'].name}"))
+
+
+def pytest_generate_tests(metafunc):
+    """Every test runs for every host and every library that has the call."""
+    own = metafunc.definition.get_closest_marker("own_sdk")
+    libraries = [one for one in clients.LIBRARIES if not (own and one.ai)]
+    pairs = [(host, one) for host in HOSTS for one in libraries]
+    metafunc.parametrize("gate,client", pairs, indirect=True, scope="session",
+                         ids=[f"{host.name}-{one.name}" for host, one in pairs])
+
+
+@pytest.fixture(scope="session")
+def started():
+    """What a worker has started so far, by class of host and by library."""
+    things = {}
+    yield things
+    failures = []
+    for thing in things.values():
+        try:
+            thing.close()
+        except AssertionError as failure:
+            failures.append(str(failure))
+    assert not failures, "\n".join(failures)
+
+
+@pytest.fixture(scope="session")
+def gate(request, started):
+    if request.param not in started:
+        started[request.param] = Gate(request.param)
+    return started[request.param]
+
+
+@pytest.fixture(scope="session")
+def client(request, started):
+    if request.param not in started:
+        started[request.param] = clients.Client(request.param)
+    return started[request.param]
