@@ -15,8 +15,8 @@
 
 struct check {
 	const char *module;
-	const char *row; /* NULL: none is open */
-	char why[512];	 /* empty: all is well so far */
+	char row[128]; /* empty: none is open */
+	char why[512]; /* empty: all is well so far */
 	int failed;
 };
 
