@@ -1,0 +1,182 @@
+/* confcheck: the rules between the sections of a configuration: names that must exist, regions that
+ * must fit, what an upstream of a kind needs. It reads no text; the values themselves were checked
+ * when they were read. */
+#include "policy/confcheck.h"
+
+/* What an upstream of a kind must have; a kind that is not listed needs a url. */
+struct need {
+	const char *kind;
+	bool url;
+	bool api_key;
+	bool pace;
+};
+
+static const struct need needs[] = {
+    {"anthropic", .url = true, .api_key = true},
+    {"echo", .pace = true},
+};
+
+static const struct need need_other = {"", .url = true};
+
+static const struct need *
+need_of(const char *kind)
+{
+	for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++) {
+		if (strcmp(needs[i].kind, kind) == 0)
+			return &needs[i];
+	}
+	return &need_other;
+}
+
+static void
+check_api_key(const struct conf_upstream *u, const struct need *need, struct findings *f)
+{
+	if (u->api_key_file && u->api_key_env)
+		finding_error(f, u->line,
+		    "upstream \"%s\" has both api_key_file and api_key_env: give one", u->name);
+	if (need->api_key && !u->api_key_file && !u->api_key_env)
+		finding_error(f, u->line,
+		    "upstream \"%s\" has no credential: give api_key_file = \"/path\" or api_key_env = \"NAME\"",
+		    u->name);
+	if (!need->url && (u->api_key_file || u->api_key_env))
+		finding_warn(
+		    f, u->line, "upstream \"%s\": kind %s uses no api_key", u->name, u->kind);
+}
+
+static bool
+clear_text(const char *url)
+{
+	static const char *const local[] = {"http://127.", "http://localhost", "http://[::1]"};
+
+	for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++) {
+		if (span_starts(span_of(url), span_of(local[i])))
+			return false;
+	}
+	return span_starts(span_of(url), SPAN("http://"));
+}
+
+static void
+check_url(const struct conf_upstream *u, const struct need *need, struct findings *f)
+{
+	if (need->url && !u->url)
+		finding_error(
+		    f, u->line, "upstream \"%s\" has no url: give url = \"https://host\"", u->name);
+	if (!need->url && u->url)
+		finding_warn(f, u->line, "upstream \"%s\": kind %s uses no url", u->name, u->kind);
+	if (need->url && u->url && clear_text(u->url))
+		finding_warn(f, u->line,
+		    "upstream \"%s\": over http:// its credential and every prompt travel in the clear",
+		    u->name);
+}
+
+static int
+check_upstream(struct conf *c, struct conf_upstream *u, struct findings *f)
+{
+	if (u->regions.n == 0 && conf_list_add(&u->regions, c->default_region) < 0)
+		return -1;
+	if (!u->kind) {
+		/* A kind that was given and refused has its finding already; what it needs is not
+		 * known. */
+		return 0;
+	}
+	const struct need *need = need_of(u->kind);
+
+	check_url(u, need, f);
+	check_api_key(u, need, f);
+	if (u->pace_ms && !need->pace)
+		finding_warn(
+		    f, u->line, "upstream \"%s\": kind %s uses no pace_ms", u->name, u->kind);
+	return 0;
+}
+
+/* Finds the upstream of a target by name; false when there is none. */
+static bool
+resolve(const struct conf *c, struct conf_target *t)
+{
+	for (size_t i = 0; i < c->upstreams_n; i++) {
+		if (strcmp(c->upstreams[i].name, t->name) == 0) {
+			t->upstream = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+lives_in(const struct conf *c, const struct conf_model *m, const char *region)
+{
+	for (size_t i = 0; i < m->targets_n; i++) {
+		if (conf_list_has(&c->upstreams[m->targets[i].upstream].regions, span_of(region)))
+			return true;
+	}
+	return false;
+}
+
+/* The regions of all upstreams of the model, each once. */
+static int
+join_regions(const struct conf *c, struct conf_model *m)
+{
+	for (size_t i = 0; i < m->targets_n; i++) {
+		const struct conf_list *l = &c->upstreams[m->targets[i].upstream].regions;
+
+		for (size_t j = 0; j < l->n; j++) {
+			if (conf_list_has(&m->regions, span_of(l->v[j])))
+				continue;
+			if (conf_list_add(&m->regions, l->v[j]) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+check_model(struct conf *c, struct conf_model *m, struct findings *f)
+{
+	size_t errors = f->errors;
+
+	if (m->targets_n == 0)
+		finding_error(f, m->line,
+		    "model \"%s\" has no target: give target \"name of an upstream\" { }", m->id);
+	for (size_t i = 0; i < m->targets_n; i++) {
+		if (!resolve(c, &m->targets[i]))
+			finding_error(f, m->targets[i].line,
+			    "target \"%s\" is no upstream: its name must be one of the upstream sections",
+			    m->targets[i].name);
+	}
+	if (f->errors != errors || f->full)
+		return 0;
+	for (size_t i = 0; i < m->regions.n; i++) {
+		if (!lives_in(c, m, m->regions.v[i]))
+			finding_error(f, m->line,
+			    "model \"%s\": none of its targets is in region \"%s\"", m->id,
+			    m->regions.v[i]);
+	}
+	return m->regions.n ? 0 : join_regions(c, m);
+}
+
+static void
+check_default_region(const struct conf *c, struct findings *f)
+{
+	for (size_t i = 0; i < c->upstreams_n; i++) {
+		if (conf_list_has(&c->upstreams[i].regions, span_of(c->default_region)))
+			return;
+	}
+	finding_warn(f, 0,
+	    "no upstream is in the default_region \"%s\": calls without a region in their path are refused",
+	    c->default_region);
+}
+
+int
+confcheck(struct conf *c, struct findings *f)
+{
+	for (size_t i = 0; i < c->upstreams_n; i++) {
+		if (check_upstream(c, &c->upstreams[i], f) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < c->models_n; i++) {
+		if (check_model(c, &c->models[i], f) < 0)
+			return -1;
+	}
+	check_default_region(c, f);
+	return 0;
+}

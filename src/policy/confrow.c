@@ -1,0 +1,267 @@
+/* confrow: the tables of options and sections, and what makes and completes a section. It reads no
+ * text. */
+#include "policy/confrow.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+
+#define AT(type, field) offsetof(struct type, field)
+
+/* The options of each level, in the order of the manual. min and max are in the unit of the option.
+ */
+static const struct confrow root_rows[] = {
+    {"keys", .set = confvalue_text, .at = AT(conf, keys), .fallback = "/etc/postern/keys", .min = 1,
+	.max = 4096},
+    {"state", .set = confvalue_text, .at = AT(conf, state), .fallback = "/var/lib/postern",
+	.min = 1, .max = 4000},
+    {"store", .set = confvalue_store},
+    {"default_region", .set = confvalue_region, .at = AT(conf, default_region), .fallback = "us"},
+    {"max_body", .set = confvalue_count, .at = AT(conf, max_body), .fallback = "33554432",
+	.min = 1024, .max = 268435456},
+    {"commit_s", .set = confvalue_seconds, .at = AT(conf, commit_ms), .fallback = "5", .min = 0,
+	.max = 300},
+    {"ping_s", .set = confvalue_seconds, .at = AT(conf, ping_ms), .fallback = "10", .min = 0,
+	.max = 300},
+    {"upstream_connect_s", .set = confvalue_seconds, .at = AT(conf, connect_ms), .fallback = "10",
+	.min = 1, .max = 300},
+    {"upstream_first_s", .set = confvalue_seconds, .at = AT(conf, first_ms), .fallback = "600",
+	.min = 1, .max = 7200},
+    {"upstream_idle_s", .set = confvalue_seconds, .at = AT(conf, idle_ms), .fallback = "120",
+	.min = 1, .max = 7200},
+    {"drain_s", .set = confvalue_seconds, .at = AT(conf, drain_ms), .fallback = "30", .min = 0,
+	.max = 3600},
+};
+
+static const struct confrow upstream_rows[] = {
+    {"kind", .set = confvalue_kind, .at = AT(conf_upstream, kind)},
+    {"url", .set = confvalue_url, .at = AT(conf_upstream, url)},
+    {"api_key_file", .set = confvalue_text, .at = AT(conf_upstream, api_key_file), .min = 1,
+	.max = 4096},
+    {"api_key_env", .set = confvalue_variable, .at = AT(conf_upstream, api_key_env)},
+    {"auth", .set = confvalue_auth, .at = AT(conf_upstream, auth), .fallback = "x-api-key"},
+    {"regions", .set = confvalue_regions, .list = true, .at = AT(conf_upstream, regions)},
+    {"any_model", .set = confvalue_bool, .at = AT(conf_upstream, any_model), .fallback = "false"},
+    {"pace_ms", .set = confvalue_count, .at = AT(conf_upstream, pace_ms), .fallback = "0", .min = 0,
+	.max = 60000},
+    {"aws_region", .set = confvalue_absent, .hint = "no kind of this version uses it"},
+    {"aws_service", .set = confvalue_absent, .hint = "no kind of this version uses it"},
+    {"credentials", .set = confvalue_absent,
+	.hint = "no kind of this version uses it; give api_key_file or api_key_env"},
+    {"beta_allow", .set = confvalue_absent, .list = true, .empty = true,
+	.hint = "this version passes anthropic-beta unchanged"},
+};
+
+static const struct confrow model_rows[] = {
+    {"display_name", .set = confvalue_text, .at = AT(conf_model, display_name), .min = 1,
+	.max = MODEL_MAX},
+    {"created", .set = confvalue_date, .at = AT(conf_model, created)},
+    {"regions", .set = confvalue_regions, .list = true, .at = AT(conf_model, regions)},
+    {"price", .set = confvalue_price, .list = true, .max = 1000000},
+};
+
+static const struct confrow target_rows[] = {
+    {"id", .set = confvalue_text, .at = AT(conf_target, id), .min = 1, .max = MODEL_MAX},
+};
+
+static const struct confrow workspace_rows[] = {
+    {"rpm", .set = confvalue_count, .at = AT(conf_workspace, rpm), .fallback = "0",
+	.max = 1000000000, .hint = "limits are not in force in this version"},
+    {"tpm", .set = confvalue_count, .at = AT(conf_workspace, tpm), .fallback = "0",
+	.max = 1000000000000, .hint = "limits are not in force in this version"},
+    {"budget_month", .set = confvalue_usd, .at = AT(conf_workspace, budget_month_nanousd),
+	.fallback = "0", .max = 1000000000, .hint = "budgets are not in force in this version"},
+    {"models", .set = confvalue_texts, .list = true, .at = AT(conf_workspace, models), .min = 1,
+	.max = MODEL_MAX},
+    {"upstreams", .set = confvalue_absent, .list = true, .empty = true,
+	.hint =
+	    "upstreams of a workspace's own are not in this version; give upstreams = { } or leave it out"},
+};
+
+/* Makes the array one element longer, zeroed; NULL and no change when it cannot be. */
+static void *
+grow(struct confread *r, void *array, size_t *n, size_t size, size_t max)
+{
+	char *longer;
+
+	if (*n >= max) {
+		finding_error(&r->found, 0, "more than %zu sections of one kind", max);
+		return NULL;
+	}
+	longer = reallocarray(*(void **)array, *n + 1, size);
+	if (!longer) {
+		r->broken = true;
+		return NULL;
+	}
+	*(void **)array = longer;
+	memset(longer + *n * size, 0, size);
+	*n += 1;
+	return longer + (*n - 1) * size;
+}
+
+static char *
+copy_name(struct confread *r, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (!copy)
+		r->broken = true;
+	return copy;
+}
+
+static void
+check_name(struct confread *r, const char *what, const char *name, size_t max, int line)
+{
+	if (*name == '\0' || strlen(name) > max || !confvalue_printable(name) || strchr(name, '"'))
+		finding_error(&r->found, line,
+		    "a %s's name has 1 to %zu bytes and no quotes or control characters", what,
+		    max);
+}
+
+static void
+twice(struct confread *r, const char *what, const char *name, int first, int line)
+{
+	finding_error(
+	    &r->found, line, "a second %s \"%.64s\"; the first is on line %d", what, name, first);
+}
+
+static void *
+add_upstream(struct confread *r, const char *title, int line)
+{
+	struct conf *c = r->conf;
+	struct conf_upstream *u;
+
+	check_name(r, "upstream", title, NAME_MAX_LEN, line);
+	for (size_t i = 0; i < c->upstreams_n; i++) {
+		if (strcmp(c->upstreams[i].name, title) == 0)
+			twice(r, "upstream", title, c->upstreams[i].line, line);
+	}
+	u = grow(r, &c->upstreams, &c->upstreams_n, sizeof(*u), CONF_SECTION_MAX);
+	if (u) {
+		u->line = line;
+		u->name = copy_name(r, title);
+	}
+	return u;
+}
+
+static void *
+add_model(struct confread *r, const char *title, int line)
+{
+	struct conf *c = r->conf;
+	struct conf_model *m;
+
+	check_name(r, "model", title, MODEL_MAX, line);
+	for (size_t i = 0; i < c->models_n; i++) {
+		if (strcmp(c->models[i].id, title) == 0)
+			twice(r, "model", title, c->models[i].line, line);
+	}
+	m = grow(r, &c->models, &c->models_n, sizeof(*m), CONF_SECTION_MAX);
+	if (m) {
+		m->line = line;
+		m->id = copy_name(r, title);
+	}
+	return m;
+}
+
+static void *
+add_target(struct confread *r, const char *title, int line)
+{
+	struct conf_model *m = r->object[CONFLEVEL_MODEL];
+	struct conf_target *t;
+
+	for (size_t i = 0; i < m->targets_n; i++) {
+		if (strcmp(m->targets[i].name, title) == 0)
+			twice(r, "target", title, m->targets[i].line, line);
+	}
+	t = grow(r, &m->targets, &m->targets_n, sizeof(*t), TARGETS_MAX);
+	if (t) {
+		t->line = line;
+		t->name = copy_name(r, title);
+	}
+	return t;
+}
+
+static void *
+add_workspace(struct confread *r, const char *title, int line)
+{
+	struct conf *c = r->conf;
+	struct conf_workspace *w;
+
+	check_name(r, "workspace", title, NAME_MAX_LEN, line);
+	for (size_t i = 0; i < c->workspaces_n; i++) {
+		if (strcmp(c->workspaces[i].name, title) == 0)
+			twice(r, "workspace", title, c->workspaces[i].line, line);
+	}
+	w = grow(r, &c->workspaces, &c->workspaces_n, sizeof(*w), CONF_SECTION_MAX);
+	if (w) {
+		w->line = line;
+		w->name = copy_name(r, title);
+	}
+	return w;
+}
+
+/* The line on which a row of the section that is being read was given, 0 when it was not. */
+static int
+given(const struct confread *r, enum conflevel level, const char *name)
+{
+	for (size_t i = 0; i < confsections[level].rows_n; i++) {
+		if (strcmp(confsections[level].rows[i].name, name) == 0)
+			return r->given[level][i];
+	}
+	return 0;
+}
+
+static void
+done_upstream(struct confread *r)
+{
+	const struct conf_upstream *u = r->object[CONFLEVEL_UPSTREAM];
+
+	if (!given(r, CONFLEVEL_UPSTREAM, "kind"))
+		finding_error(&r->found, u->line, "upstream \"%s\" has no kind: give kind = \"%s\"",
+		    u->name, r->kinds[0]);
+}
+
+static void
+done_model(struct confread *r)
+{
+	const struct conf_model *m = r->object[CONFLEVEL_MODEL];
+	int price = given(r, CONFLEVEL_MODEL, "price");
+
+	if (price && !m->priced)
+		finding_error(&r->found, price,
+		    "price: give five numbers: input, output, cache write 5m, cache write 1h, cache read");
+}
+
+static void
+done_target(struct confread *r)
+{
+	struct conf_target *t = r->object[CONFLEVEL_TARGET];
+	const struct conf_model *m = r->object[CONFLEVEL_MODEL];
+
+	if (!t->id)
+		t->id = copy_name(r, m->id);
+}
+
+static void
+done_nothing(struct confread *r)
+{
+	(void)r;
+}
+
+#define ROWS(a) (a), sizeof(a) / sizeof(*(a))
+
+const struct confsection confsections[] = {
+    [CONFLEVEL_ROOT] = {"root", ROWS(root_rows), CONFLEVELS, NULL, done_nothing},
+    [CONFLEVEL_UPSTREAM] = {"upstream", ROWS(upstream_rows), CONFLEVEL_ROOT, add_upstream,
+	done_upstream},
+    [CONFLEVEL_MODEL] = {"model", ROWS(model_rows), CONFLEVEL_ROOT, add_model, done_model},
+    [CONFLEVEL_TARGET] = {"target", ROWS(target_rows), CONFLEVEL_MODEL, add_target, done_target},
+    [CONFLEVEL_WORKSPACE] = {"workspace", ROWS(workspace_rows), CONFLEVEL_ROOT, add_workspace,
+	done_nothing},
+};
+
+static_assert(sizeof(confsections) / sizeof(*confsections) == CONFLEVELS, "a row for every level");
+static_assert(sizeof(root_rows) / sizeof(*root_rows) <= CONFROWS_MAX, "CONFROWS_MAX is too small");
+static_assert(
+    sizeof(upstream_rows) / sizeof(*upstream_rows) <= CONFROWS_MAX, "CONFROWS_MAX is too small");

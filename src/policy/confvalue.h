@@ -1,0 +1,59 @@
+/* confvalue: how the text of an option becomes a field of struct conf: one function per type. Pure.
+ */
+#ifndef POSTERN_POLICY_CONFVALUE_H
+#define POSTERN_POLICY_CONFVALUE_H
+
+#include <stdint.h>
+
+#include "policy/conf.h"
+#include "policy/finding.h"
+
+struct confvalue;
+
+/* An option: its type and where its value goes. min and max are in the unit of the option: bytes of
+ * a text, the number of a number. */
+struct confrow {
+	const char *name;
+	void (*set)(const struct confvalue *v);
+	bool list;
+	bool empty; /* the list may be given as { } */
+	size_t at;  /* of the field in its struct */
+	const char *fallback;
+	uint64_t min, max;
+	const char *hint; /* what would be right, where the type cannot say it */
+};
+
+/* A value on its way into its field. */
+struct confvalue {
+	const struct confrow *row;
+	void *object; /* the struct that has the field */
+	const char *text;
+	size_t index; /* its place in a list */
+	int line;
+	const char *const *kinds; /* of upstreams, NULL-ended */
+	struct findings *found;
+	bool *broken; /* set when memory is out */
+};
+
+/* The types. A value that is refused is noted and leaves the field as it was. */
+void confvalue_text(const struct confvalue *v);
+void confvalue_url(const struct confvalue *v);
+void confvalue_variable(const struct confvalue *v);
+void confvalue_kind(const struct confvalue *v);
+void confvalue_auth(const struct confvalue *v);
+void confvalue_region(const struct confvalue *v);
+void confvalue_bool(const struct confvalue *v);
+void confvalue_count(const struct confvalue *v);
+void confvalue_seconds(const struct confvalue *v);
+void confvalue_usd(const struct confvalue *v);
+void confvalue_date(const struct confvalue *v);
+void confvalue_price(const struct confvalue *v);
+void confvalue_texts(const struct confvalue *v);
+void confvalue_regions(const struct confvalue *v);
+void confvalue_store(const struct confvalue *v);
+void confvalue_absent(const struct confvalue *v);
+
+/* True when s holds no control characters. */
+bool confvalue_printable(const char *s);
+
+#endif
