@@ -89,7 +89,8 @@ on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
 	struct reader *r = reader_of(cfg);
 	const struct confsection *s = &confsections[opt_level(opt)];
 	struct confvalue v = {
-	    .row = opt_row(opt), .text = text, .index = opt->nvalues - 1, .line = cfg->line};
+		.row = opt_row(opt), .text = text, .index = opt->nvalues - 1, .line = cfg->line
+	};
 	int *given = &r->read.given[opt_level(opt)][opt_index(opt)];
 
 	*(const char **)result = "";
@@ -122,7 +123,7 @@ enter(struct reader *r, enum conflevel level, cfg_t *cfg, void *object)
 	for (size_t i = 0; i < s->rows_n; i++) {
 		if (s->rows[i].fallback)
 			set(&r->read, level,
-			    &(struct confvalue){.row = &s->rows[i], .text = s->rows[i].fallback});
+			    &(struct confvalue){ .row = &s->rows[i], .text = s->rows[i].fallback });
 	}
 }
 
@@ -265,20 +266,9 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 /* The options of one level as libconfuse wants them. */
 struct options {
+	char open[sizeof("open")]; /* the default value of the hidden option; never looked at */
 	cfg_opt_t v[HIDDEN_N + CONFROWS_MAX + CONFLEVELS + 1];
 };
-
-static cfg_opt_t
-hidden_open(enum conflevel level)
-{
-	static char any[] = "open";
-
-	return (cfg_opt_t){.name = HIDDEN_OPEN,
-	    .type = CFGT_STR,
-	    .flags = level == CONFLEVEL_ROOT ? CFGF_NODEFAULT : CFGF_NONE,
-	    .def = {.parsed = any, .number = opt_number(level, 0)},
-	    .parsecb = on_open};
-}
 
 static void
 options_fill(struct options all[static CONFLEVELS], enum conflevel level, struct reader *r)
@@ -287,23 +277,29 @@ options_fill(struct options all[static CONFLEVELS], enum conflevel level, struct
 	cfg_opt_t *o = all[level].v;
 
 	*o++ = (cfg_opt_t){
-	    .name = HIDDEN_READER, .type = CFGT_PTR, .simple_value = {.ptr = (void *)r}};
-	*o++ = hidden_open(level);
+		.name = HIDDEN_READER, .type = CFGT_PTR, .simple_value = { .ptr = (void *)r }
+	};
+	memcpy(all[level].open, "open", sizeof("open"));
+	*o++ = (cfg_opt_t){ .name = HIDDEN_OPEN,
+		.type = CFGT_STR,
+		.flags = level == CONFLEVEL_ROOT ? CFGF_NODEFAULT : CFGF_NONE,
+		.def = { .parsed = all[level].open, .number = opt_number(level, 0) },
+		.parsecb = on_open };
 	for (size_t i = 0; i < s->rows_n; i++) {
-		*o++ = (cfg_opt_t){.name = s->rows[i].name,
-		    .type = CFGT_STR,
-		    .flags = CFGF_NODEFAULT | (s->rows[i].list ? CFGF_LIST : CFGF_NONE),
-		    .def = {.number = opt_number(level, i)},
-		    .parsecb = on_value};
+		*o++ = (cfg_opt_t){ .name = s->rows[i].name,
+			.type = CFGT_STR,
+			.flags = CFGF_NODEFAULT | (s->rows[i].list ? CFGF_LIST : CFGF_NONE),
+			.def = { .number = opt_number(level, i) },
+			.parsecb = on_value };
 	}
 	for (size_t i = 0; i < CONFLEVELS; i++) {
 		if (confsections[i].inside == level)
-			*o++ = (cfg_opt_t){.name = confsections[i].name,
-			    .type = CFGT_SEC,
-			    .flags = CFGF_MULTI | CFGF_TITLE,
-			    .subopts = all[i].v,
-			    .def = {.number = opt_number((enum conflevel)i, 0)},
-			    .validcb = on_close};
+			*o++ = (cfg_opt_t){ .name = confsections[i].name,
+				.type = CFGT_SEC,
+				.flags = CFGF_MULTI | CFGF_TITLE,
+				.subopts = all[i].v,
+				.def = { .number = opt_number((enum conflevel)i, 0) },
+				.validcb = on_close };
 	}
 }
 
@@ -354,7 +350,7 @@ struct conf *
 conf_parse(const char *text, const char *file, const char *const *kinds, struct buf *errors,
     struct buf *warnings)
 {
-	struct reader r = {.read = {.kinds = kinds, .conf = calloc(1, sizeof(struct conf))}};
+	struct reader r = { .read = { .kinds = kinds, .conf = calloc(1, sizeof(struct conf)) } };
 	struct findings *found = &r.read.found;
 	struct conf *c = r.read.conf;
 

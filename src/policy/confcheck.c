@@ -12,11 +12,11 @@ struct need {
 };
 
 static const struct need needs[] = {
-    {"anthropic", .url = true, .api_key = true},
-    {"echo", .pace = true},
+	{ "anthropic", .url = true, .api_key = true },
+	{ "echo", .pace = true },
 };
 
-static const struct need need_other = {"", .url = true};
+static const struct need need_other = { "", .url = true };
 
 static const struct need *
 need_of(const char *kind)
@@ -46,7 +46,7 @@ check_api_key(const struct conf_upstream *u, const struct need *need, struct fin
 static bool
 clear_text(const char *url)
 {
-	static const char *const local[] = {"http://127.", "http://localhost", "http://[::1]"};
+	static const char *const local[] = { "http://127.", "http://localhost", "http://[::1]" };
 
 	for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++) {
 		if (span_starts(span_of(url), span_of(local[i])))

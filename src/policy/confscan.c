@@ -227,7 +227,7 @@ int
 confscan(const char *text, struct buf *out, struct findings *f)
 {
 	struct span all = span_of(text);
-	struct scan s = {.line = 1, .found = f};
+	struct scan s = { .line = 1, .found = f };
 	size_t before = out->len;
 
 	/* Editors on some systems begin a file with a byte order mark. */

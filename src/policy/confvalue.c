@@ -191,8 +191,8 @@ warn_of_hint(const struct confvalue *v, uint64_t number)
 static bool
 number_fits(const struct confvalue *v, unsigned places, uint64_t *out)
 {
-	static const uint64_t scales[] = {
-	    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
+	static const uint64_t scales[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
+		100000000, 1000000000 };
 	char right[128];
 
 	if (num_fixed(span_of(v->text), places, out) == 0 && *out >= v->row->min * scales[places] &&

@@ -43,7 +43,7 @@ note(struct findings *f, enum finding_weight weight, int line, const char *text)
 		f->full = true;
 		return;
 	}
-	f->v[f->n++] = (struct finding){.weight = weight, .line = line, .text = copy};
+	f->v[f->n++] = (struct finding){ .weight = weight, .line = line, .text = copy };
 }
 
 static void
@@ -143,5 +143,5 @@ finding_free(struct findings *f)
 	for (size_t i = 0; i < f->n; i++)
 		free(f->v[i].text);
 	free(f->v);
-	*f = (struct findings){0};
+	*f = (struct findings){ 0 };
 }

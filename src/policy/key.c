@@ -138,18 +138,18 @@ take_models(struct span value, struct key *k)
 				 : "models wants globs with commas between them and no blanks";
 }
 
-#define ROW(word, function)                                                \
-	{                                                                  \
-		{word, sizeof(word) - 1}, function, word " is given twice" \
+#define ROW(word, function)                                                  \
+	{                                                                    \
+		{ word, sizeof(word) - 1 }, function, word " is given twice" \
 	}
 
 static const struct attribute_row attributes[] = {
-    [ATTRIBUTE_WORKSPACE] = ROW("workspace", take_workspace),
-    [ATTRIBUTE_NAME] = ROW("name", take_name),
-    [ATTRIBUTE_CREATED] = ROW("created", take_created),
-    [ATTRIBUTE_EXPIRES] = ROW("expires", take_expires),
-    [ATTRIBUTE_MODELS] = ROW("models", take_models),
-    [ATTRIBUTE_REVOKED] = ROW("revoked", take_revoked),
+	[ATTRIBUTE_WORKSPACE] = ROW("workspace", take_workspace),
+	[ATTRIBUTE_NAME] = ROW("name", take_name),
+	[ATTRIBUTE_CREATED] = ROW("created", take_created),
+	[ATTRIBUTE_EXPIRES] = ROW("expires", take_expires),
+	[ATTRIBUTE_MODELS] = ROW("models", take_models),
+	[ATTRIBUTE_REVOKED] = ROW("revoked", take_revoked),
 };
 
 static_assert(sizeof(attributes) / sizeof(*attributes) == ATTRIBUTES, "a row for every attribute");
@@ -175,7 +175,7 @@ skip_blanks(struct span *rest)
 static struct span
 word(struct span *rest)
 {
-	struct span out = {rest->p, 0};
+	struct span out = { rest->p, 0 };
 
 	while (out.n < rest->n && !blank(rest->p[out.n]))
 		out.n++;
@@ -233,7 +233,7 @@ take_attribute(struct span *rest, struct key *k, const struct attribute_row **wh
 static const char *
 take_attributes(struct span rest, struct key *k)
 {
-	bool given[ATTRIBUTES] = {false};
+	bool given[ATTRIBUTES] = { false };
 
 	for (skip_blanks(&rest); rest.n > 0; skip_blanks(&rest)) {
 		const struct attribute_row *which = NULL;
@@ -274,7 +274,7 @@ key_parse(struct span line, struct key *out, const char **why)
 {
 	struct span rest = span_trim(line);
 
-	*out = (struct key){0};
+	*out = (struct key){ 0 };
 	if (rest.n == 0 || *rest.p == '#')
 		return KEY_LINE_BLANK;
 	*why = take_line(rest, out);

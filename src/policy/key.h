@@ -11,31 +11,33 @@
 #include "base/limits.h"
 #include "base/span.h"
 
-#define KEY_PREFIX "sk-postern-"
+#define KEY_PREFIX     "sk-postern-"
 #define KEY_RANDOM_LEN 32u
-#define KEY_TEXT_LEN (sizeof(KEY_PREFIX) - 1 + 43)
+#define KEY_TEXT_LEN   (sizeof(KEY_PREFIX) - 1 + 43)
 
 /* One line, as spans into it. */
 struct key {
 	struct span id;
 	uint8_t hash[HASH_LEN];
 	struct span workspace;
-	struct span name;     /* as written, without its quotes */
-	struct span models;   /* comma-separated globs; p NULL: all */
-	int64_t created;      /* Unix seconds, 0 when not given */
-	int64_t expires;      /* the first second in which it is refused; 0: never */
-	int64_t revoked;      /* when it was revoked; 0: it was not */
+	struct span name;   /* as written, without its quotes */
+	struct span models; /* comma-separated globs; p NULL: all */
+	int64_t created;    /* Unix seconds, 0 when not given */
+	int64_t expires;    /* the first second in which it is refused; 0: never */
+	int64_t revoked;    /* when it was revoked; 0: it was not */
 };
 
 enum key_line { KEY_LINE_KEY, KEY_LINE_BLANK, KEY_LINE_BAD };
 
-/* Reads one line without its newline: `id sha256hex name=value …`, values quoted where they hold blanks ("" inside
- * quotes is not possible; a quote in a name is refused). # begins a comment line. For KEY_LINE_BAD *why says what is
- * wrong, a fixed text. Unknown attributes make the line bad: a misspelt restriction must not open a door. The secret
- * itself (sk-postern-…) in the place of its hash is bad, too. */
+/* Reads one line without its newline: `id sha256hex name=value …`, values quoted where they hold
+ * blanks ("" inside quotes is not possible; a quote in a name is refused). # begins a comment line.
+ * For KEY_LINE_BAD *why says what is wrong, a fixed text. Unknown attributes make the line bad: a
+ * misspelt restriction must not open a door. The secret itself (sk-postern-…) in the place of its
+ * hash is bad, too. */
 enum key_line key_parse(struct span line, struct key *out, const char **why);
 
-/* Appends the line of a key, with its newline. -1 when it does not fit or an id, name or list holds what a line cannot. */
+/* Appends the line of a key, with its newline. -1 when it does not fit or an id, name or list holds
+ * what a line cannot. */
 MUST_CHECK int key_format(const struct key *k, struct buf *out);
 
 /* Whether the key is good at this time: FAULT_NONE, FAULT_KEY_REVOKED or FAULT_KEY_EXPIRED. */
