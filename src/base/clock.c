@@ -6,7 +6,7 @@
 static int64_t
 clock_ms(clockid_t id)
 {
-	struct timespec t = {0};
+	struct timespec t = { 0 };
 
 	(void)clock_gettime(id, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;

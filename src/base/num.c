@@ -89,9 +89,9 @@ num_day_of(int64_t days)
 	int64_t month = m < 10 ? m + 3 : m - 9;
 
 	return (struct num_day){
-	    .year = year + era * 400 + (month <= 2),
-	    .month = month,
-	    .day = of_year - (153 * m + 2) / 5 + 1,
+		.year = year + era * 400 + (month <= 2),
+		.month = month,
+		.day = of_year - (153 * m + 2) / 5 + 1,
 	};
 }
 
@@ -170,7 +170,7 @@ num_duration(struct span s, int64_t *out)
 	static const struct {
 		char unit;
 		uint64_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S}};
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', DAY_S } };
 	uint64_t scale = 1, v;
 
 	for (size_t i = 0; s.n > 0 && i < sizeof(units) / sizeof(units[0]); i++) {
@@ -206,7 +206,7 @@ num_stamp(int64_t unix_s, char *out)
 	int64_t days = (t >= 0 ? t : t - (DAY_S - 1)) / DAY_S;
 	int64_t of_day = t - days * DAY_S;
 	struct num_day d = num_day_of(days);
-	const int64_t fields[] = {d.month, d.day, of_day / 3600, of_day / 60 % 60, of_day % 60};
+	const int64_t fields[] = { d.month, d.day, of_day / 3600, of_day / 60 % 60, of_day % 60 };
 	static const char before[] = "--T::";
 
 	out = num_digits(out, d.year, 4);

@@ -29,7 +29,7 @@ span_next(struct span *rest, char sep, struct span *part)
 
 	if (!at) {
 		*part = span_trim(*rest);
-		*rest = (struct span){NULL, 0};
+		*rest = (struct span){ NULL, 0 };
 		return true;
 	}
 

@@ -19,10 +19,10 @@ void
 spool_init(struct spool *s, const char *folder, uint64_t max)
 {
 	*s = (struct spool){
-	    .mem = buf_make(BODY_MEMORY_MAX),
-	    .fd = -1,
-	    .max = max,
-	    .folder = folder,
+		.mem = buf_make(BODY_MEMORY_MAX),
+		.fd = -1,
+		.max = max,
+		.folder = folder,
 	};
 }
 
@@ -131,7 +131,7 @@ spool_view(struct spool *s, struct span *out)
 		(void)madvise(map, (size_t)s->len, MADV_SEQUENTIAL);
 		s->map = map;
 	}
-	*out = (struct span){s->map, (size_t)s->len};
+	*out = (struct span){ s->map, (size_t)s->len };
 	return 0;
 }
 

@@ -1,0 +1,92 @@
+# Postern. `make` builds build/postern; `make demo`, `make check`, `make bench` and `make install` do as they say.
+# CFLAGS, CPPFLAGS and LDFLAGS are yours; what the code needs is added to them. Hardening is in HARDEN and can be emptied.
+
+VERSION = 0.1.0
+CC = gcc
+CLANG = clang
+CFLAGS = -O2 -g
+PREFIX = /usr
+SYSCONFDIR = /etc
+DESTDIR =
+
+HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection -Wformat -Werror=format-security
+HARDEN_LD = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+PKGS = fcgi libcurl json-c libconfuse lmdb libcrypto
+NEED = -std=gnu11 -D_GNU_SOURCE -DPOSTERN_VERSION='"$(VERSION)"' -Isrc -MMD -MP -pthread
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
+
+BASE = buf clock fault hash log num span spool stamp
+WIRE = header json sse
+POLICY = conf confcheck confrow confscan confvalue finding glob key ledger route usage
+DIALECT = messages models refusal
+UPSTREAM = anthropic credential echo hreq transfer
+STORE = keyfile local
+FRONT = cgi fcgi watch
+CMD = check conf_path key
+TOP = answer call gate listener pool registry relay serve supervisor surface
+
+SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.c) $(DIALECT:%=src/dialect/%.c) \
+	$(UPSTREAM:%=src/upstream/%.c) $(STORE:%=src/store/%.c) $(FRONT:%=src/front/%.c) $(CMD:%=src/cmd/%.c) \
+	$(TOP:%=src/%.c)
+
+UNIT = $(basename $(notdir $(wildcard tests/unit/*.c)))
+CALL = $(basename $(notdir $(wildcard tests/call/*.c)))
+POOL = $(basename $(notdir $(wildcard tests/pool/*.c)))
+FUZZ = $(basename $(notdir $(wildcard tests/fuzz/*.c)))
+
+.PHONY: all demo check bench install clean tests
+.SECONDARY:
+
+all: build/postern
+
+# Every variant is the same tree of objects under its own folder: $(1) folder, $(2) compiler, $(3) flags, $(4) linker's.
+define variant
+$(1)/obj/%.o: src/%.c
+	@mkdir -p $$(@D)
+	$(2) $$(NEED) $$(PKG_CFLAGS) $$(CPPFLAGS) $(3) -c $$< -o $$@
+$(1)/libpostern.a: $$(SOURCES:src/%.c=$(1)/obj/%.o)
+	@rm -f $$@
+	ar rcs $$@ $$^
+$(1)/postern: $(1)/obj/main.o $(1)/libpostern.a
+	$(2) $(3) $(4) -o $$@ $$^ $$(PKG_LIBS)
+$(1)/tests/%: tests/%.c $(1)/libpostern.a
+	@mkdir -p $$(@D)
+	$(2) $$(NEED) -Itests -Itests/unit $$(PKG_CFLAGS) $$(CPPFLAGS) $(3) $(4) -MF $$@.d -o $$@ $$< $(1)/libpostern.a $$(PKG_LIBS)
+-include $$(SOURCES:src/%.c=$(1)/obj/%.d) $(1)/obj/main.d $$(wildcard $(1)/tests/*/*.d)
+endef
+
+SAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+TSAN = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+FUZZER = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+$(eval $(call variant,build,$$(CC),$$(CFLAGS) $$(HARDEN),$$(HARDEN_LD) $$(LDFLAGS)))
+$(eval $(call variant,build/san,$$(CC),$$(SAN),))
+$(eval $(call variant,build/tsan,$$(CLANG),$$(TSAN),))
+$(eval $(call variant,build/fuzzed,$$(CLANG),$$(FUZZER),))
+
+build/fuzz/%: tests/fuzz/%.c build/fuzzed/libpostern.a
+	@mkdir -p $(@D)
+	$(CLANG) $(NEED) -Itests $(PKG_CFLAGS) $(CPPFLAGS) $(FUZZER) -fsanitize=fuzzer -MF $@.d -o $@ $< build/fuzzed/libpostern.a $(PKG_LIBS)
+
+# Everything that tests/run runs.
+tests: build/postern build/san/postern build/tsan/postern $(UNIT:%=build/san/tests/unit/%) $(UNIT:%=build/tests/unit/%) \
+	$(CALL:%=build/san/tests/call/%) $(POOL:%=build/tsan/tests/pool/%) $(FUZZ:%=build/fuzz/%)
+
+check:
+	@tests/install check
+	@$(MAKE) --no-print-directory -s -j2 tests
+	@tests/run $(T)
+
+demo:
+	@tests/install demo
+	@$(MAKE) --no-print-directory -s build/postern
+	@deploy/demo
+
+bench:
+	@tests/install bench
+	@$(MAKE) --no-print-directory -s build/postern
+	@tests/bench/bench
+
+clean:
+	rm -rf build

@@ -1,0 +1,32 @@
+/* num: the one parser of numbers, dates and durations. Pure; whole spans only, no leading or trailing blanks. */
+#ifndef POSTERN_BASE_NUM_H
+#define POSTERN_BASE_NUM_H
+
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/span.h"
+
+/* Decimal digits only. -1 when empty, not digits, or over max; *out is then unchanged. */
+MUST_CHECK int num_u64(struct span s, uint64_t max, uint64_t *out);
+
+/* A decimal number with at most `places` digits after the point, times 10^places: "3.75", 6 -> 3750000.
+ * -1 when malformed, negative or over what fits. */
+MUST_CHECK int num_fixed(struct span s, unsigned places, uint64_t *out);
+
+/* A point in time as Unix seconds, UTC: "2027-01-01" (its first second) or RFC 3339 "2027-01-01T12:30:00Z".
+ * Days that do not exist are refused. */
+MUST_CHECK int num_date(struct span s, int64_t *out);
+
+/* A duration in seconds: "90s", "15m", "24h", "30d", or plain seconds. -1 when malformed or over 100 years. */
+MUST_CHECK int num_duration(struct span s, int64_t *out);
+
+#define NUM_TIME_LEN 25
+
+/* Writes RFC 3339, UTC, to seconds ("2026-11-21T23:14:51Z") with a terminating zero. */
+void num_time(int64_t unix_s, char out[static NUM_TIME_LEN]);
+
+/* As num_time with milliseconds ("2026-11-21T23:14:51.042Z"). */
+void num_time_ms(int64_t unix_ms, char out[static NUM_TIME_LEN]);
+
+#endif
