@@ -42,7 +42,7 @@ put_count(struct buf *out, const char *name, uint64_t v)
 	} while (v > 0);
 	if (put_name(out, name) < 0)
 		return -1;
-	return buf_add(out, (struct span){digits + at, sizeof(digits) - at});
+	return buf_add(out, (struct span){ digits + at, sizeof(digits) - at });
 }
 
 /* As put_count; a negative number stands for none. */

@@ -30,7 +30,7 @@ static void
 route_add(struct route *r, const struct conf_upstream *u, struct span region, struct span model)
 {
 	if (r->n < TARGETS_MAX && conf_list_has(&u->regions, region))
-		r->targets[r->n++] = (struct target){.upstream = u, .model = model};
+		r->targets[r->n++] = (struct target){ .upstream = u, .model = model };
 }
 
 static void
@@ -58,7 +58,7 @@ route_add_any(struct route *r, const struct conf *c, struct span region, struct 
 bool
 route_has(const struct conf *c, struct span region, const struct conf_model *m)
 {
-	struct route r = {0};
+	struct route r = { 0 };
 
 	route_add_section(&r, c, region, m);
 	return r.n > 0;
@@ -68,7 +68,7 @@ enum fault
 route_find(const struct conf *c, struct span region, struct span model, const struct route_who *who,
     struct route *out)
 {
-	*out = (struct route){0};
+	*out = (struct route){ 0 };
 	if (!route_allows(who, model))
 		return FAULT_MODEL_FORBIDDEN;
 

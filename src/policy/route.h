@@ -18,7 +18,7 @@ struct route {
 
 /* Whom a model must be allowed for. */
 struct route_who {
-	struct span key_models;               /* the key's globs; p NULL: all */
+	struct span key_models;			/* the key's globs; p NULL: all */
 	const struct conf_workspace *workspace; /* NULL: no section, all models */
 };
 
@@ -28,10 +28,11 @@ bool route_allows(const struct route_who *who, struct span model);
 /* True when the model has at least one target in the region. */
 bool route_has(const struct conf *c, struct span region, const struct conf_model *m);
 
-/* Finds the targets. A target counts only when its upstream lists the region: nothing leaves a region. A model without a
- * section goes to the upstreams of the region that take any model, under its own name.
- * FAULT_MODEL_FORBIDDEN before FAULT_MODEL_UNKNOWN, so that a key learns nothing of models it may not use. */
-enum fault route_find(const struct conf *c, struct span region, struct span model, const struct route_who *who,
-    struct route *out);
+/* Finds the targets. A target counts only when its upstream lists the region: nothing leaves a
+ * region. A model without a section goes to the upstreams of the region that take any model, under
+ * its own name. FAULT_MODEL_FORBIDDEN before FAULT_MODEL_UNKNOWN, so that a key learns nothing of
+ * models it may not use. */
+enum fault route_find(const struct conf *c, struct span region, struct span model,
+    const struct route_who *who, struct route *out);
 
 #endif

@@ -20,11 +20,11 @@ void
 usage_set(struct usage *u, struct span usage_object)
 {
 	struct json_member m[AT_COUNT] = {
-	    [AT_INPUT] = {.name = SPAN("input_tokens")},
-	    [AT_OUTPUT] = {.name = SPAN("output_tokens")},
-	    [AT_WRITE] = {.name = SPAN("cache_creation_input_tokens")},
-	    [AT_READ] = {.name = SPAN("cache_read_input_tokens")},
-	    [AT_WRITE_SPLIT] = {.name = SPAN("cache_creation")},
+		[AT_INPUT] = { .name = SPAN("input_tokens") },
+		[AT_OUTPUT] = { .name = SPAN("output_tokens") },
+		[AT_WRITE] = { .name = SPAN("cache_creation_input_tokens") },
+		[AT_READ] = { .name = SPAN("cache_read_input_tokens") },
+		[AT_WRITE_SPLIT] = { .name = SPAN("cache_creation") },
 	};
 	struct json_fault fault;
 

@@ -3,32 +3,32 @@
 
 /* Lower-case names; a `*` at the end stands for any rest. */
 static const char *const forwarded[] = {
-    "content-type",
-    "accept",
-    "user-agent",
-    "anthropic-*",
-    "x-stainless-*",
-    "x-claude-code-*",
-    "x-app",
-    "traceparent",
-    "tracestate",
+	"content-type",
+	"accept",
+	"user-agent",
+	"anthropic-*",
+	"x-stainless-*",
+	"x-claude-code-*",
+	"x-app",
+	"traceparent",
+	"tracestate",
 };
 
 static const char *const relayed[] = {
-    "content-type",
-    "retry-after",
-    "retry-after-ms",
-    "x-should-retry",
-    "anthropic-*",
+	"content-type",
+	"retry-after",
+	"retry-after-ms",
+	"x-should-retry",
+	"anthropic-*",
 };
 
 /* What describes our own account at the upstream and is nobody else's business. */
 static const char *const withheld[] = {
-    "anthropic-ratelimit-*",
-    "anthropic-organization-id",
-    "anthropic-workspace-id",
-    "anthropic-priority-*",
-    "anthropic-fast-*",
+	"anthropic-ratelimit-*",
+	"anthropic-organization-id",
+	"anthropic-workspace-id",
+	"anthropic-priority-*",
+	"anthropic-fast-*",
 };
 
 #define LISTED(list, name) header_listed(list, sizeof(list) / sizeof((list)[0]), name)
@@ -109,7 +109,7 @@ struct span
 header_bearer(struct span authorization)
 {
 	const struct span scheme = SPAN("Bearer");
-	const struct span none = {NULL, 0};
+	const struct span none = { NULL, 0 };
 	struct span s = span_trim(authorization);
 
 	if (s.n <= scheme.n || !span_eq_nocase(span_cut(s, 0, scheme.n), scheme))

@@ -124,7 +124,7 @@ escape_value(char c)
 static size_t
 utf8_put(uint32_t c, char out[static 4])
 {
-	static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+	static const unsigned char leads[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
 	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 
 	for (size_t i = n - 1; i > 0; i--) {
@@ -170,7 +170,7 @@ escaped_eq(struct span raw, struct span name)
 	const char *p = raw.p, *end = raw.p + raw.n;
 
 	while (p < end) {
-		char one[4] = {*p};
+		char one[4] = { *p };
 		size_t n = 1;
 
 		if (*p == '\\')
@@ -215,9 +215,9 @@ static struct scan
 scan_make(struct span text, unsigned depth_max)
 {
 	return (struct scan){
-	    .p = text.p,
-	    .end = text.p ? text.p + text.n : NULL,
-	    .depth_max = depth_max < JSON_DEPTH_MAX ? depth_max : JSON_DEPTH_MAX,
+		.p = text.p,
+		.end = text.p ? text.p + text.n : NULL,
+		.depth_max = depth_max < JSON_DEPTH_MAX ? depth_max : JSON_DEPTH_MAX,
 	};
 }
 
@@ -294,7 +294,7 @@ scan_string(struct scan *s, struct span *inside, bool *escaped)
 			s->p += n;
 		}
 	}
-	*inside = (struct span){start, (size_t)(s->p - start)};
+	*inside = (struct span){ start, (size_t)(s->p - start) };
 	s->p++;
 	return 0;
 }
@@ -340,8 +340,8 @@ scan_number(struct scan *s)
 static int
 scan_literal(struct scan *s)
 {
-	static const struct span literals[] = {SPAN("true"), SPAN("false"), SPAN("null")};
-	struct span rest = {s->p, (size_t)(s->end - s->p)};
+	static const struct span literals[] = { SPAN("true"), SPAN("false"), SPAN("null") };
+	struct span rest = { s->p, (size_t)(s->end - s->p) };
 
 	for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
 		if (span_starts(rest, literals[i])) {
@@ -383,7 +383,7 @@ scan_value_done(struct scan *s)
 	if (s->depth == 0)
 		return WANT_NOTHING;
 	if (s->depth == 1 && s->hit) {
-		s->hit->value = (struct span){s->hit_at, (size_t)(s->p - s->hit_at)};
+		s->hit->value = (struct span){ s->hit_at, (size_t)(s->p - s->hit_at) };
 		s->hit->seen++;
 		s->hit = NULL;
 		if (s->first_only)
@@ -525,7 +525,7 @@ static void
 members_clear(struct json_member *members, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		members[i].value = (struct span){NULL, 0};
+		members[i].value = (struct span){ NULL, 0 };
 		members[i].seen = 0;
 	}
 }
@@ -545,8 +545,8 @@ json_scan(struct span text, unsigned depth_max, struct json_member *members, siz
 		return 0;
 	members_clear(members, n);
 	*fault = (struct json_fault){
-	    .at = s.fault_at ? (size_t)(s.fault_at - text.p) : 0,
-	    .what = s.fault,
+		.at = s.fault_at ? (size_t)(s.fault_at - text.p) : 0,
+		.what = s.fault,
 	};
 	return -1;
 }
@@ -554,13 +554,13 @@ json_scan(struct span text, unsigned depth_max, struct json_member *members, siz
 struct span
 json_find(struct span object, struct span name)
 {
-	struct json_member member = {.name = name};
+	struct json_member member = { .name = name };
 	struct scan s = scan_make(object, JSON_DEPTH_MAX);
 
 	s.members = &member;
 	s.members_n = 1;
 	s.first_only = true;
-	return scan_object(&s) == WANT_STOP ? member.value : (struct span){NULL, 0};
+	return scan_object(&s) == WANT_STOP ? member.value : (struct span){ NULL, 0 };
 }
 
 struct span
@@ -715,14 +715,14 @@ put_special(struct buf *out, char c)
 	if (u >= 0x80)
 		return buf_add(out, SPAN("\xef\xbf\xbd"));
 	if (at) {
-		char two[2] = {'\\', letters[at - values]};
+		char two[2] = { '\\', letters[at - values] };
 
-		return buf_add(out, (struct span){two, sizeof(two)});
+		return buf_add(out, (struct span){ two, sizeof(two) });
 	}
 
-	char six[6] = {'\\', 'u', '0', '0', digits[u >> 4], digits[u & 15]};
+	char six[6] = { '\\', 'u', '0', '0', digits[u >> 4], digits[u & 15] };
 
-	return buf_add(out, (struct span){six, sizeof(six)});
+	return buf_add(out, (struct span){ six, sizeof(six) });
 }
 
 static int
@@ -733,7 +733,7 @@ put_inside(struct buf *out, struct span s)
 	while (p < end) {
 		const char *run = put_run_end(p, end);
 
-		if (buf_add(out, (struct span){p, (size_t)(run - p)}) < 0)
+		if (buf_add(out, (struct span){ p, (size_t)(run - p) }) < 0)
 			return -1;
 		if (run < end && put_special(out, *run++) < 0)
 			return -1;

@@ -2,7 +2,7 @@
  * line ends is all that is done while an event comes in. */
 #include "wire/sse.h"
 
-static const struct span byte_order_mark = {"\xef\xbb\xbf", 3};
+static const struct span byte_order_mark = { "\xef\xbb\xbf", 3 };
 
 /* Where the line that begins at `from` ends, text.n when it does not. */
 static size_t
@@ -38,8 +38,8 @@ field_of(struct span line)
 	if (value_at < line.n && line.p[value_at] == ' ')
 		value_at++;
 	return (struct field){
-	    .name = span_cut(line, 0, name_n),
-	    .value = span_cut(line, value_at, line.n),
+		.name = span_cut(line, 0, name_n),
+		.value = span_cut(line, value_at, line.n),
 	};
 }
 
@@ -60,7 +60,7 @@ field_next(struct span *rest, struct field *out)
 static struct sse_event
 event_of(struct span raw)
 {
-	struct sse_event ev = {.raw = raw};
+	struct sse_event ev = { .raw = raw };
 	struct field f;
 
 	while (field_next(&raw, &f)) {
@@ -80,7 +80,7 @@ static int
 event_done(struct sse *s, struct span text, size_t n, struct sse_event *ev)
 {
 	*ev = event_of(span_cut(text, 0, n));
-	*s = (struct sse){.started = true};
+	*s = (struct sse){ .started = true };
 	return 1;
 }
 
