@@ -27,7 +27,7 @@ guard_make(void)
 
 	assert(rc == 0);
 	(void)rc;
-	return (struct guard){p + GUARD_MAX};
+	return (struct guard){ p + GUARD_MAX };
 }
 
 /* A copy of s that ends at the forbidden page; valid until the next one. s may lie in the guard. */
@@ -37,7 +37,7 @@ guard_put(const struct guard *g, struct span s)
 	assert(s.n <= GUARD_MAX);
 	if (s.n > 0)
 		memmove(g->end - s.n, s.p, s.n);
-	return (struct span){g->end - s.n, s.n};
+	return (struct span){ g->end - s.n, s.n };
 }
 
 static inline void

@@ -67,7 +67,7 @@ row_growth(struct check *c)
 	for (unsigned i = 0; i < 100000; i++) {
 		char byte = (char)(i % 251);
 
-		same = same && buf_add(&b, (struct span){&byte, 1}) == 0;
+		same = same && buf_add(&b, (struct span){ &byte, 1 }) == 0;
 	}
 	check_that(c, same && buf_add(&b, SPAN("x")) < 0, "wrong number of bytes fit");
 	for (unsigned i = 0; i < 100000; i++)
@@ -119,7 +119,7 @@ row_reset(struct check *c)
 int
 main(void)
 {
-	struct check c = {.module = "buf"};
+	struct check c = { .module = "buf" };
 
 	row_bounds(&c);
 	row_string(&c);

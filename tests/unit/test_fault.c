@@ -8,16 +8,16 @@ static const struct {
 	int status;
 	const char *type;
 } faults[] = {
-    {FAULT_NO_KEY, 401, "authentication_error"},
-    {FAULT_KEY_REVOKED, 401, "authentication_error"},
-    {FAULT_MODEL_FORBIDDEN, 403, "permission_error"},
-    {FAULT_MODEL_UNKNOWN, 404, "not_found_error"},
-    {FAULT_METHOD, 405, "invalid_request_error"},
-    {FAULT_TOO_LARGE, 413, "request_too_large"},
-    {FAULT_STORE, 503, "api_error"},
-    {FAULT_UP_CREDENTIAL, 502, "api_error"},
-    {FAULT_UP_TIMEOUT, 504, "timeout_error"},
-    {FAULT_BUSY, 529, "overloaded_error"},
+	{ FAULT_NO_KEY, 401, "authentication_error" },
+	{ FAULT_KEY_REVOKED, 401, "authentication_error" },
+	{ FAULT_MODEL_FORBIDDEN, 403, "permission_error" },
+	{ FAULT_MODEL_UNKNOWN, 404, "not_found_error" },
+	{ FAULT_METHOD, 405, "invalid_request_error" },
+	{ FAULT_TOO_LARGE, 413, "request_too_large" },
+	{ FAULT_STORE, 503, "api_error" },
+	{ FAULT_UP_CREDENTIAL, 502, "api_error" },
+	{ FAULT_UP_TIMEOUT, 504, "timeout_error" },
+	{ FAULT_BUSY, 529, "overloaded_error" },
 };
 
 static const struct {
@@ -25,15 +25,15 @@ static const struct {
 	int status;
 	const char *type;
 } statuses[] = {
-    {"402", 402, "billing_error"},
-    {"409", 409, "conflict_error"},
-    {"422 is one of the other 4xx", 422, "invalid_request_error"},
-    {"424 is a failed model, not a bad request", 424, "api_error"},
-    {"429", 429, "rate_limit_error"},
-    {"501", 501, "api_error"},
-    {"503", 503, "api_error"},
-    {"529", 529, "overloaded_error"},
-    {"599", 599, "api_error"},
+	{ "402", 402, "billing_error" },
+	{ "409", 409, "conflict_error" },
+	{ "422 is one of the other 4xx", 422, "invalid_request_error" },
+	{ "424 is a failed model, not a bad request", 424, "api_error" },
+	{ "429", 429, "rate_limit_error" },
+	{ "501", 501, "api_error" },
+	{ "503", 503, "api_error" },
+	{ "529", 529, "overloaded_error" },
+	{ "599", 599, "api_error" },
 };
 
 static void
@@ -59,7 +59,7 @@ row_complete(struct check *c)
 int
 main(void)
 {
-	struct check c = {.module = "fault"};
+	struct check c = { .module = "fault" };
 
 	row_complete(&c);
 	for (size_t i = 0; i < ROWS(faults); i++) {

@@ -6,21 +6,21 @@
 static const struct {
 	const char *in, *hex;
 } digests[] = {
-    {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
-    {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-    {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-	"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+	{ "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+	{ "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+	{ "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+	    "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
 };
 
 static const struct {
 	const char *in, *want;
 } base64s[] = {
-    {"", ""},
-    {"f", "Zg"},
-    {"fo", "Zm8"},
-    {"foo", "Zm9v"},
-    {"foobar", "Zm9vYmFy"},
-    {"\xff\xef\xbe\xff", "_---_w"},
+	{ "", "" },
+	{ "f", "Zg" },
+	{ "fo", "Zm8" },
+	{ "foo", "Zm9v" },
+	{ "foobar", "Zm9vYmFy" },
+	{ "\xff\xef\xbe\xff", "_---_w" },
 };
 
 static void
@@ -83,7 +83,7 @@ row_random(struct check *c)
 int
 main(void)
 {
-	struct check c = {.module = "hash"};
+	struct check c = { .module = "hash" };
 	char out[64];
 
 	rows_digests(&c);

@@ -27,7 +27,7 @@ line_read(int from)
 {
 	ssize_t n = read(from, got, sizeof(got));
 
-	return (struct span){got, n > 0 ? (size_t)n : 0};
+	return (struct span){ got, n > 0 ? (size_t)n : 0 };
 }
 
 static void
@@ -67,12 +67,12 @@ rows_value(struct check *c)
 	check_row(c, "a value is quoted");
 	check_same(
 	    c, span_of(log_value(SPAN("a \"b\" \\ c\n"), out)), SPAN("\"a \\\"b\\\" \\\\ c \""));
-	check_same(c, span_of(log_value((struct span){NULL, 0}, out)), SPAN("\"\""));
+	check_same(c, span_of(log_value((struct span){ NULL, 0 }, out)), SPAN("\"\""));
 
 	check_row(c, "a long value is cut and says so");
 	memset(big, '"', sizeof(big));
 	for (size_t n = 100; n <= sizeof(big); n++) {
-		size_t len = strlen(log_value((struct span){big, n}, out));
+		size_t len = strlen(log_value((struct span){ big, n }, out));
 
 		check_that(c, len < LOG_VALUE_LEN && out[len - 1] == '"', "length %zu", n);
 	}
@@ -80,7 +80,7 @@ rows_value(struct check *c)
 	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = "\xe2\x82\xac"[i % 3];
 	for (size_t n = sizeof(big) - 3; n <= sizeof(big); n++) {
-		(void)log_value((struct span){big, n}, out);
+		(void)log_value((struct span){ big, n }, out);
 		check_same(c, span_cut(span_of(out), strlen(out) - 7, strlen(out)),
 		    SPAN("\xe2\x82\xac...\""));
 	}
@@ -89,7 +89,7 @@ rows_value(struct check *c)
 int
 main(void)
 {
-	struct check c = {.module = "log"};
+	struct check c = { .module = "log" };
 	int old = -1;
 	int from = pipe_stderr(&old);
 

@@ -6,10 +6,10 @@
 static const struct {
 	const char *what, *in, *want;
 } trims[] = {
-    {"nothing to trim", "a b", "a b"},
-    {"blanks on both ends", " \t a b\r\n", "a b"},
-    {"only blanks", " \r\n\t", ""},
-    {"empty", "", ""},
+	{ "nothing to trim", "a b", "a b" },
+	{ "blanks on both ends", " \t a b\r\n", "a b" },
+	{ "only blanks", " \r\n\t", "" },
+	{ "empty", "", "" },
 };
 
 static const struct {
@@ -17,11 +17,11 @@ static const struct {
 	char sep;
 	const char *want; /* each part in brackets */
 } lists[] = {
-    {"one part", "a", ',', "[a]"},
-    {"three parts", "a, b ,c", ',', "[a][b][c]"},
-    {"empty parts", ",a,,", ',', "[][a][][]"},
-    {"an empty list is one empty part", "", ',', "[]"},
-    {"another separator", "text/html; charset=x", ';', "[text/html][charset=x]"},
+	{ "one part", "a", ',', "[a]" },
+	{ "three parts", "a, b ,c", ',', "[a][b][c]" },
+	{ "empty parts", ",a,,", ',', "[][a][][]" },
+	{ "an empty list is one empty part", "", ',', "[]" },
+	{ "another separator", "text/html; charset=x", ';', "[text/html][charset=x]" },
 };
 
 static void
@@ -54,7 +54,7 @@ row_compare(struct check *c)
 int
 main(void)
 {
-	struct check c = {.module = "span"};
+	struct check c = { .module = "span" };
 
 	for (size_t i = 0; i < ROWS(trims); i++) {
 		check_row(&c, "%s", trims[i].what);

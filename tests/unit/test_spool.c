@@ -25,7 +25,7 @@ fill(struct spool *s, size_t total, size_t piece)
 
 		for (size_t i = 0; i < n; i++)
 			bytes[i] = byte_at(at + i);
-		status = spool_add(s, (struct span){bytes, n});
+		status = spool_add(s, (struct span){ bytes, n });
 	}
 	return status;
 }
@@ -69,11 +69,11 @@ static const struct {
 	size_t total, piece;
 	bool file;
 } sizes[] = {
-    {"no bytes", 0, 1, false},
-    {"few bytes", 1000, 7, false},
-    {"exactly what memory takes", BODY_MEMORY_MAX, 64 * KIB, false},
-    {"one byte more", BODY_MEMORY_MAX + 1, 64 * KIB, true},
-    {"many bytes in odd pieces", 3 * BODY_MEMORY_MAX + 17, 8191, true},
+	{ "no bytes", 0, 1, false },
+	{ "few bytes", 1000, 7, false },
+	{ "exactly what memory takes", BODY_MEMORY_MAX, 64 * KIB, false },
+	{ "one byte more", BODY_MEMORY_MAX + 1, 64 * KIB, true },
+	{ "many bytes in odd pieces", 3 * BODY_MEMORY_MAX + 17, 8191, true },
 };
 
 static void
@@ -126,7 +126,7 @@ row_broken(struct check *c)
 int
 main(void)
 {
-	struct check c = {.module = "spool"};
+	struct check c = { .module = "spool" };
 	char folder[] = "/tmp/postern-spool-XXXXXX";
 
 	if (!mkdtemp(folder))
