@@ -1,0 +1,218 @@
+/* anthropic: the native kind. The body goes as the client wrote it, but for the model's name where
+ * the route renames it; headers go by the forwarding rule (wire/header), the client's credential
+ * never. */
+#include "upstream/anthropic.h"
+
+#include <stdio.h>
+
+#include "wire/header.h"
+
+#define VERSION_DEFAULT \
+	"anthropic-version: 2023-06-01" /* for clients that send none; the API demands one */
+
+static int
+add_header(struct hreq *out, struct span name, struct span value)
+{
+	return buf_add(&out->headers, name) || buf_add(&out->headers, SPAN(": ")) ||
+		buf_add(&out->headers, value) || buf_add(&out->headers, (struct span){ "", 1 })
+	    ? -1
+	    : 0;
+}
+
+/* A value that could end its line early is dropped: it would forge a header. */
+static int
+forward_headers(char *const *params, struct hreq *out, bool *versioned)
+{
+	for (size_t i = 0; params[i]; i++) {
+		char name[HEADER_NAME_LEN];
+		const char *eq = strchr(params[i], '=');
+		struct span value;
+
+		if (!eq ||
+		    header_of_param(
+			span_cut(span_of(params[i]), 0, (size_t)(eq - params[i])), name)) {
+			continue;
+		}
+		value = span_of(eq + 1);
+		if (value.n == 0 || !header_forward(span_of(name)) || !header_value_ok(value)) {
+			continue;
+		}
+		*versioned = *versioned || strcmp(name, "anthropic-version") == 0;
+		if (add_header(out, span_of(name), value)) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+add_credential(const struct ask *ask, struct hreq *out)
+{
+	if (ask->secret.n == 0) {
+		return 0;
+	}
+	if (ask->target->upstream->auth == CONF_AUTH_X_API_KEY) {
+		return add_header(out, SPAN("x-api-key"), ask->secret);
+	}
+	return buf_add(&out->headers, SPAN("authorization: Bearer ")) ||
+		buf_add(&out->headers, ask->secret) ||
+		buf_add(&out->headers, (struct span){ "", 1 })
+	    ? -1
+	    : 0;
+}
+
+static int
+add_model(const struct ask *ask, struct hreq *out)
+{
+	if (span_eq(ask->target->model, span_of(ask->turn->model))) {
+		return 0;
+	}
+	if (json_put_string(&out->text, ask->target->model)) {
+		return -1;
+	}
+	out->edits[out->edits_n++] =
+	    (struct json_edit){ ask->turn->model_at, ask->turn->model_len, buf_span(&out->text) };
+	return 0;
+}
+
+/* Old SDKs mark beta calls by the query as well as by the header; no other query means anything to
+ * the API. */
+static int
+add_url(const struct ask *ask, struct hreq *out)
+{
+	int rc = buf_add(&out->url, span_of(ask->target->upstream->url)) ||
+	    buf_add(&out->url, SPAN("/v1/messages"));
+
+	if (!rc && ask->op == OP_COUNT_TOKENS) {
+		rc = buf_add(&out->url, SPAN("/count_tokens"));
+	}
+	if (!rc && span_eq(ask->query, SPAN("beta=true"))) {
+		rc = buf_add(&out->url, SPAN("?beta=true"));
+	}
+	return rc ? -1 : 0;
+}
+
+static int
+anthropic_request(const struct ask *ask, struct hreq *out)
+{
+	bool versioned = false;
+
+	if (add_url(ask, out) || forward_headers(ask->params, out, &versioned) ||
+	    add_credential(ask, out) || add_model(ask, out)) {
+		return -1;
+	}
+	if (!versioned) {
+		return buf_add(
+		    &out->headers, (struct span){ VERSION_DEFAULT, sizeof(VERSION_DEFAULT) });
+	}
+	return 0;
+}
+
+static const struct {
+	struct span name;
+	enum event_type type;
+} event_names[] = {
+	{ { "content_block_delta", 19 }, EVENT_BLOCK_DELTA },
+	{ { "content_block_start", 19 }, EVENT_BLOCK_START },
+	{ { "content_block_stop", 18 }, EVENT_BLOCK_STOP },
+	{ { "message_start", 13 }, EVENT_MESSAGE_START },
+	{ { "message_delta", 13 }, EVENT_MESSAGE_DELTA },
+	{ { "message_stop", 12 }, EVENT_MESSAGE_STOP },
+	{ { "ping", 4 }, EVENT_PING },
+	{ { "error", 5 }, EVENT_ERROR },
+};
+
+static enum event_type
+type_of(struct span name)
+{
+	for (size_t i = 0; i < sizeof(event_names) / sizeof(*event_names); i++) {
+		if (span_eq(name, event_names[i].name)) {
+			return event_names[i].type;
+		}
+	}
+	return EVENT_OTHER;
+}
+
+void
+anthropic_event(struct span name, struct span data, struct event *out)
+{
+	*out = (struct event){ .type = EVENT_NOTHING };
+	if (!data.p) {
+		return;
+	}
+	if (name.n == 0) {
+		struct span raw = json_find(data, SPAN("type"));
+
+		name = raw.n >= 2 ? span_cut(raw, 1, raw.n - 1) : (struct span){ 0 };
+		out->type_name = name;
+	}
+	out->type = type_of(name);
+	if (out->type == EVENT_MESSAGE_START) {
+		out->usage = json_find_in(data, "message", "usage", NULL);
+	} else if (out->type == EVENT_MESSAGE_DELTA) {
+		out->usage = json_find(data, SPAN("usage"));
+	}
+}
+
+/* Copies a JSON string into a bounded field; what does not fit is left out, the field then says
+ * nothing. */
+static void
+take_string(struct span value, char *to, size_t size)
+{
+	struct buf text = buf_make(size - 1);
+
+	if (json_string(value, &text) == 0) {
+		memcpy(to, text.p ? text.p : "", text.len);
+		to[text.len] = '\0';
+	}
+	buf_free(&text);
+}
+
+/* 401, 402 and 403 speak of our own account: the client is told that it is the gate's fault, not to
+ * log in again. */
+static void
+refuse_credential(int status, struct refusal *out)
+{
+	refusal_set(out, FAULT_UP_CREDENTIAL,
+	    "The upstream refused the gate's own credential or account (HTTP %d). %s", status,
+	    "The administrator of this gate has to mend it.");
+	out->no_retry = true;
+}
+
+static void
+anthropic_refusal(int status, struct span body, struct refusal *out)
+{
+	struct json_fault fault;
+	struct span error = { 0 };
+
+	body = span_trim(body);
+	if (json_scan(body, JSON_DEPTH_MAX, NULL, 0, &fault) == 0) {
+		error = json_find(body, SPAN("error"));
+	}
+	out->fault = FAULT_UP_ERROR;
+	take_string(json_find(error, SPAN("type")), out->type, sizeof(out->type));
+	if (status < 400) { /* an error event, or an error in the body of a good status */
+		status = fault_status_of_type(out->type);
+	}
+	if (status == 401 || status == 402 || status == 403) {
+		*out = (struct refusal){ 0 };
+		refuse_credential(status, out);
+		return;
+	}
+	out->status = status;
+	if (json_type(error) == 'o' && out->type[0]) {
+		out->body = body;
+		take_string(json_find(error, SPAN("message")), out->message, sizeof(out->message));
+		return;
+	}
+	refusal_set(out, FAULT_UP_ERROR,
+	    "The upstream answered HTTP %d without an error of the Messages API.", status);
+	(void)snprintf(out->type, sizeof(out->type), "%s", fault_type_of_status(status));
+}
+
+const struct kind kind_anthropic = {
+	.name = "anthropic",
+	.request = anthropic_request,
+	.event = anthropic_event,
+	.refusal = anthropic_refusal,
+};

@@ -1,0 +1,520 @@
+/* transfer: one request over libcurl's multi interface, so that one wait sees the upstream and the
+ * client alike. Holds no policy: what an answer means is the sink's business. */
+#include "upstream/transfer.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "wire/header.h"
+
+/* libcurl's smallest: an upload buffer of 64 KiB, made and freed per call, makes glibc consolidate
+ * its heap each time. */
+#define UPLOAD_BUFFER	 (16L * 1024)
+#define RECEIVE_BUFFER	 (16L * 1024)
+#define CONNECTIONS_KEPT 4L
+/* After the upstream's last event its connection may be worth keeping, but not waiting for. */
+#define WAIT_MAX_MS 60000
+
+struct transfer_shared {
+	CURLSH *share;
+	pthread_mutex_t locks[CURL_LOCK_DATA_LAST];
+};
+
+struct transfer {
+	CURLM *multi;
+	CURL *easy;
+	struct transfer_head head;
+	struct buf spliced; /* the body with its edits, when it is small and has any */
+};
+
+/* One run. */
+struct run {
+	struct transfer *t;
+	const struct transfer_order *order;
+	const struct transfer_sink *sink;
+	void *arg;
+	struct curl_slist *headers;
+	uint64_t sent; /* bytes of the edited body that were handed over */
+	int64_t started_ms;
+	int64_t heard_ms; /* when the last byte came; 0: none yet */
+	bool headed;	  /* the sink has the head */
+	bool stopped;	  /* the sink has said stop */
+	char error[CURL_ERROR_SIZE];
+};
+
+static void
+share_lock(CURL *easy, curl_lock_data data, curl_lock_access access, void *arg)
+{
+	struct transfer_shared *s = arg;
+
+	(void)easy;
+	(void)access;
+	pthread_mutex_lock(&s->locks[data]);
+}
+
+static void
+share_unlock(CURL *easy, curl_lock_data data, void *arg)
+{
+	struct transfer_shared *s = arg;
+
+	(void)easy;
+	pthread_mutex_unlock(&s->locks[data]);
+}
+
+struct transfer_shared *
+transfer_shared_open(void)
+{
+	struct transfer_shared *s;
+
+	if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK) {
+		return NULL;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s || !(s->share = curl_share_init())) {
+		free(s);
+		return NULL;
+	}
+	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++) {
+		pthread_mutex_init(&s->locks[i], NULL);
+	}
+	curl_share_setopt(s->share, CURLSHOPT_LOCKFUNC, share_lock);
+	curl_share_setopt(s->share, CURLSHOPT_UNLOCKFUNC, share_unlock);
+	curl_share_setopt(s->share, CURLSHOPT_USERDATA, s);
+	curl_share_setopt(s->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+	curl_share_setopt(s->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	return s;
+}
+
+void
+transfer_shared_close(struct transfer_shared *s)
+{
+	if (!s) {
+		return;
+	}
+	curl_share_cleanup(s->share);
+	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++) {
+		pthread_mutex_destroy(&s->locks[i]);
+	}
+	free(s);
+	curl_global_cleanup();
+}
+
+struct transfer *
+transfer_open(struct transfer_shared *shared)
+{
+	struct transfer *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		return NULL;
+	}
+	t->head.relay = buf_make(HEAD_MAX);
+	t->spliced = buf_make(BODY_MEMORY_MAX + MODEL_MAX * 8);
+	t->multi = curl_multi_init();
+	t->easy = curl_easy_init();
+	if (!t->multi || !t->easy) {
+		transfer_close(t);
+		return NULL;
+	}
+	curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+	curl_easy_setopt(t->easy, CURLOPT_SHARE, shared->share);
+	return t;
+}
+
+void
+transfer_close(struct transfer *t)
+{
+	if (!t) {
+		return;
+	}
+	curl_easy_cleanup(t->easy);
+	curl_multi_cleanup(t->multi);
+	buf_free(&t->head.relay);
+	buf_free(&t->spliced);
+	free(t);
+}
+
+/* A new answer begins: a 100 Continue or a proxy's head before it is forgotten. */
+static void
+head_start(struct transfer_head *h, struct span line)
+{
+	struct span rest = line;
+	struct span part;
+	uint64_t status = 0;
+
+	h->status = 0;
+	h->content_type[0] = '\0';
+	h->request_id[0] = '\0';
+	h->encoded = false;
+	buf_reset(&h->relay, HOLD_KEEP);
+	if (span_next(&rest, ' ', &part) && span_next(&rest, ' ', &part) &&
+	    num_u64(part, 999, &status) == 0) {
+		h->status = (int)status;
+	}
+}
+
+static void
+take_value(struct span value, char *to, size_t size)
+{
+	if (value.n < size && header_value_ok(value)) {
+		memcpy(to, value.p, value.n);
+		to[value.n] = '\0';
+	}
+}
+
+static int
+head_line(struct transfer_head *h, struct span name, struct span value)
+{
+	char lower[HEADER_NAME_LEN];
+
+	if (name.n >= sizeof(lower) || !header_value_ok(value)) {
+		return 0;
+	}
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		lower[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+	}
+	lower[name.n] = '\0';
+	if (strcmp(lower, "content-type") == 0) {
+		take_value(value, h->content_type, sizeof(h->content_type));
+	} else if (strcmp(lower, "request-id") == 0) {
+		take_value(value, h->request_id, sizeof(h->request_id));
+	} else if (strcmp(lower, "content-encoding") == 0) {
+		h->encoded = !span_eq_nocase(value, SPAN("identity"));
+	} else if (header_relay(span_of(lower))) {
+		return buf_add(&h->relay, span_of(lower)) || buf_add(&h->relay, SPAN(": ")) ||
+		    buf_add(&h->relay, value) || buf_add(&h->relay, SPAN("\r\n"));
+	}
+	return 0;
+}
+
+static size_t
+on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct run *r = arg;
+	struct transfer_head *h = &r->t->head;
+	struct span line = { p, size * n };
+	struct span trimmed = span_trim(line);
+	const char *colon = memchr(trimmed.p, ':', trimmed.n);
+
+	r->heard_ms = clock_mono_ms();
+	if (r->headed) { /* trailers of a chunked answer */
+		return line.n;
+	}
+	if (span_starts(trimmed, SPAN("HTTP/"))) {
+		head_start(h, trimmed);
+		return line.n;
+	}
+	if (trimmed.n > 0) {
+		size_t at = colon ? (size_t)(colon - trimmed.p) : 0;
+
+		if (colon &&
+		    head_line(h, span_cut(trimmed, 0, at),
+			span_trim(span_cut(trimmed, at + 1, trimmed.n)))) {
+			return 0;
+		}
+		return line.n;
+	}
+	if (h->status < 200) {
+		return line.n;
+	}
+	r->headed = true;
+	r->stopped = r->sink->head(r->arg, h) != 0;
+	return r->stopped ? 0 : line.n;
+}
+
+static size_t
+on_data(char *p, size_t size, size_t n, void *arg)
+{
+	struct run *r = arg;
+
+	r->heard_ms = clock_mono_ms();
+	r->stopped = r->stopped || r->sink->data(r->arg, (struct span){ p, size * n }) != 0;
+	return r->stopped ? 0 : size * n;
+}
+
+static uint64_t
+edited_len(const struct transfer_order *o)
+{
+	uint64_t len = o->body->len;
+
+	for (size_t i = 0; i < o->request->edits_n; i++) {
+		len = len - o->request->edits[i].cut + o->request->edits[i].put.n;
+	}
+	return len;
+}
+
+/* Copies up to n bytes of the edited body from offset `at` of it: whatever lies before, in or
+ * behind an edit. */
+static long
+edited_read(const struct transfer_order *o, uint64_t at, char *to, size_t n)
+{
+	uint64_t source = 0; /* where the run of unchanged bytes begins in the body */
+	uint64_t result = 0; /* and in the edited body */
+
+	for (size_t i = 0; i < o->request->edits_n; i++) {
+		const struct json_edit *e = &o->request->edits[i];
+		uint64_t plain = e->at - source;
+
+		if (at < result + plain) {
+			uint64_t left = result + plain - at;
+
+			return spool_read(
+			    o->body, source + (at - result), to, left < n ? (size_t)left : n);
+		}
+		result += plain;
+		if (at < result + e->put.n) {
+			size_t from = (size_t)(at - result);
+			size_t len = e->put.n - from < n ? e->put.n - from : n;
+
+			memcpy(to, e->put.p + from, len);
+			return (long)len;
+		}
+		result += e->put.n;
+		source = e->at + e->cut;
+	}
+	return spool_read(o->body, source + (at - result), to, n);
+}
+
+static size_t
+on_read(char *to, size_t size, size_t n, void *arg)
+{
+	struct run *r = arg;
+	long got = edited_read(r->order, r->sent, to, size * n);
+
+	if (got < 0) {
+		return CURL_READFUNC_ABORT;
+	}
+	r->sent += (uint64_t)got;
+	return (size_t)got;
+}
+
+/* libcurl rewinds when a kept connection turns out to be dead and the request goes out once more.
+ */
+static int
+on_seek(void *arg, curl_off_t offset, int origin)
+{
+	struct run *r = arg;
+
+	if (origin != SEEK_SET || offset < 0) {
+		return CURL_SEEKFUNC_FAIL;
+	}
+	r->sent = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static int
+set_headers(struct run *r)
+{
+	struct span rest = buf_span(&r->order->request->headers);
+
+	/* Without these libcurl would wait for a 100 Continue and make up a type for the body. */
+	static const char *const own[] = { "Expect:", "Accept-Encoding:" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
+		struct curl_slist *longer = curl_slist_append(r->headers, own[i]);
+
+		if (!longer) {
+			return -1;
+		}
+		r->headers = longer;
+	}
+	while (rest.n > 0) {
+		struct curl_slist *longer = curl_slist_append(r->headers, rest.p);
+		size_t used = strlen(rest.p) + 1;
+
+		if (!longer) {
+			return -1;
+		}
+		r->headers = longer;
+		rest = span_cut(rest, used, rest.n);
+	}
+	return curl_easy_setopt(r->t->easy, CURLOPT_HTTPHEADER, r->headers) ? -1 : 0;
+}
+
+/* A small body goes out together with the headers in one write; a large one is read from its file
+ * piece by piece. */
+static int
+set_body(struct run *r)
+{
+	CURL *easy = r->t->easy;
+	const struct transfer_order *o = r->order;
+	struct span body;
+	int rc;
+
+	rc = curl_easy_setopt(easy, CURLOPT_POST, 1L) ||
+	    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)edited_len(o));
+	if (o->body->fd >= 0) {
+		return rc || curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read) ||
+			curl_easy_setopt(easy, CURLOPT_READDATA, r) ||
+			curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek) ||
+			curl_easy_setopt(easy, CURLOPT_SEEKDATA, r)
+		    ? -1
+		    : 0;
+	}
+	body = buf_span(&o->body->mem);
+	if (o->request->edits_n > 0) {
+		if (json_splice(body, o->request->edits, o->request->edits_n, &r->t->spliced)) {
+			return -1;
+		}
+		body = buf_span(&r->t->spliced);
+	}
+	return rc || curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.p) ? -1 : 0;
+}
+
+static int
+set_options(struct run *r)
+{
+	CURL *easy = r->t->easy;
+	const struct transfer_order *o = r->order;
+	const char *url = o->request->url.p;
+
+	return curl_easy_setopt(easy, CURLOPT_URL, url) ||
+		curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) ||
+		curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") ||
+		curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) ||
+		curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms) ||
+		curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER) ||
+		curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER) ||
+		curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) ||
+		curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) ||
+		(o->ca_file && curl_easy_setopt(easy, CURLOPT_CAINFO, o->ca_file)) ||
+		curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error) ||
+		curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) ||
+		curl_easy_setopt(easy, CURLOPT_HEADERDATA, r) ||
+		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data) ||
+		curl_easy_setopt(easy, CURLOPT_WRITEDATA, r)
+	    ? -1
+	    : 0;
+}
+
+/* Which limit ends next, and whether it has. */
+static enum fault
+check_limits(const struct run *r, int64_t now, int64_t *wait_ms)
+{
+	int64_t since = r->heard_ms ? r->heard_ms : r->started_ms;
+	int64_t limit = r->heard_ms ? r->order->idle_ms : r->order->first_ms;
+	int64_t left = since + limit - now;
+
+	if (left <= 0) {
+		return r->heard_ms ? FAULT_UP_IDLE : FAULT_UP_TIMEOUT;
+	}
+	if (*wait_ms < 0 || *wait_ms > left) {
+		*wait_ms = left;
+	}
+	return FAULT_NONE;
+}
+
+static enum fault
+fault_of(const struct run *r, CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return FAULT_NONE;
+	case CURLE_OUT_OF_MEMORY:
+	case CURLE_ABORTED_BY_CALLBACK:
+		return FAULT_INTERNAL;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_URL_MALFORMAT:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_OPERATION_TIMEDOUT: /* only connecting has a limit inside libcurl */
+		return FAULT_UP_CONNECT;
+	default:
+		return r->stopped ? FAULT_NONE : FAULT_UP_CUT;
+	}
+}
+
+/* The end of the one transfer, if it has ended. */
+static bool
+finished(const struct run *r, enum fault *out)
+{
+	int left;
+	CURLMsg *msg = curl_multi_info_read(r->t->multi, &left);
+
+	if (!msg || msg->msg != CURLMSG_DONE) {
+		return false;
+	}
+	*out = fault_of(r, msg->data.result);
+	return true;
+}
+
+static enum fault
+run_loop(struct run *r)
+{
+	struct curl_waitfd watch = { .fd = r->order->watch_fd, .events = CURL_WAIT_POLLIN };
+	enum fault f = FAULT_NONE;
+
+	for (;;) {
+		int running;
+		int64_t wait_ms = -1;
+
+		if (curl_multi_perform(r->t->multi, &running) != CURLM_OK) {
+			return FAULT_INTERNAL;
+		}
+		if (finished(r, &f) || r->stopped) {
+			return r->stopped ? FAULT_NONE : f;
+		}
+		r->stopped =
+		    r->sink->tick(r->arg, (watch.revents & CURL_WAIT_POLLIN) != 0, &wait_ms) != 0;
+		if (r->stopped) {
+			return FAULT_NONE;
+		}
+		f = check_limits(r, clock_mono_ms(), &wait_ms);
+		if (f) {
+			return f;
+		}
+		watch.revents = 0;
+		if (curl_multi_poll(r->t->multi, &watch, watch.fd >= 0,
+			(int)(wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS), NULL) != CURLM_OK) {
+			return FAULT_INTERNAL;
+		}
+	}
+}
+
+/* The body and the headers are the caller's, so libcurl must let go of them before run ends. */
+static void
+run_end(struct run *r)
+{
+	CURL *easy = r->t->easy;
+
+	curl_multi_remove_handle(r->t->multi, easy);
+	curl_easy_reset(easy);
+	for (struct curl_slist *h = r->headers; h; h = h->next) {
+		explicit_bzero(h->data, strlen(h->data));
+	}
+	curl_slist_free_all(r->headers);
+	buf_reset(&r->t->spliced, HOLD_KEEP);
+}
+
+enum fault
+transfer_run(struct transfer *t, const struct transfer_order *order,
+    const struct transfer_sink *sink, void *arg, char reason[static MESSAGE_MAX])
+{
+	struct run r = {
+		.t = t, .order = order, .sink = sink, .arg = arg, .started_ms = clock_mono_ms()
+	};
+	enum fault f = FAULT_INTERNAL;
+
+	reason[0] = '\0';
+	head_start(&t->head, (struct span){ 0 });
+	if (set_options(&r) == 0 && set_body(&r) == 0 && set_headers(&r) == 0 &&
+	    curl_multi_add_handle(t->multi, t->easy) == CURLM_OK) {
+		f = run_loop(&r);
+	}
+	if (f) {
+		(void)snprintf(
+		    reason, MESSAGE_MAX, "%s", r.error[0] ? r.error : fault_row(f)->message);
+	}
+	run_end(&r);
+	return f;
+}
