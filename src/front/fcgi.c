@@ -1,0 +1,154 @@
+/* fcgi: the only libfcgi. The connection is accepted outside (serve.c) and handed over, so that no
+ * thread ever sits in the library's accept: it could only be woken by a signal, and a connection
+ * that sends nothing would hold it. */
+#include "front/fcgi.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+/* How long a close waits for the host to close first, in ms; hosts do at once. */
+#define CLOSE_WAIT_MS "200"
+
+struct fcgi_seat {
+	struct front_seat seat;
+	FCGX_Request request;
+};
+
+int
+front_fcgi_init(void)
+{
+	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", CLOSE_WAIT_MS, 0)) {
+		return -1;
+	}
+	return FCGX_Init() ? -1 : 0;
+}
+
+static struct fcgi_seat *
+of(struct front_seat *seat)
+{
+	return (struct fcgi_seat *)seat;
+}
+
+static struct front_seat *
+fcgi_open(void)
+{
+	struct fcgi_seat *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		return NULL;
+	}
+	s->seat.front = &front_fcgi;
+	/* No listening socket: when a connection turns out to be no good, the library has none to
+	 * accept from and returns. */
+	if (FCGX_InitRequest(&s->request, -1, FCGI_FAIL_ACCEPT_ON_INTR)) {
+		free(s);
+		return NULL;
+	}
+	return &s->seat;
+}
+
+static int
+fcgi_accept(struct front_seat *seat, int fd)
+{
+	FCGX_Request *r = &of(seat)->request;
+
+	/* As the library itself leaves a connection that a host keeps open for the next call. */
+	r->ipcFd = fd;
+	r->keepConnection = 1;
+	return FCGX_Accept_r(r) < 0 ? -1 : 0;
+}
+
+static const char *
+fcgi_param(struct front_seat *seat, const char *name)
+{
+	return FCGX_GetParam(name, of(seat)->request.envp);
+}
+
+static char *const *
+fcgi_params(struct front_seat *seat)
+{
+	return of(seat)->request.envp;
+}
+
+static ssize_t
+fcgi_read(struct front_seat *seat, char *to, size_t n)
+{
+	FCGX_Stream *in = of(seat)->request.in;
+	int got = FCGX_GetStr(to, (int)n, in);
+
+	if (got < (int)n && FCGX_GetError(in) != 0) {
+		return -1;
+	}
+	return got;
+}
+
+/* After a failed write the library's own return values are no longer to be trusted; its error
+ * number is. */
+static int
+fcgi_write(struct front_seat *seat, struct span s)
+{
+	FCGX_Stream *out = of(seat)->request.out;
+
+	if (s.n > 0 && FCGX_PutStr(s.p, (int)s.n, out) != (int)s.n) {
+		return -1;
+	}
+	return FCGX_GetError(out) ? -1 : 0;
+}
+
+static int
+fcgi_flush(struct front_seat *seat)
+{
+	FCGX_Stream *out = of(seat)->request.out;
+
+	return FCGX_FFlush(out) || FCGX_GetError(out) ? -1 : 0;
+}
+
+static int
+fcgi_watch_fd(struct front_seat *seat, uint32_t *events)
+{
+	*events = EPOLLRDHUP;
+	return of(seat)->request.ipcFd;
+}
+
+/* The library reads what is left of a body itself. */
+static void
+fcgi_drain(struct front_seat *seat)
+{
+	(void)seat;
+}
+
+static int
+fcgi_finish(struct front_seat *seat)
+{
+	FCGX_Request *r = &of(seat)->request;
+	int fd;
+
+	FCGX_Finish_r(r);
+	fd = r->ipcFd;
+	r->ipcFd = -1;
+	return fd;
+}
+
+static void
+fcgi_close(struct front_seat *seat)
+{
+	FCGX_Free(&of(seat)->request, 1);
+	free(seat);
+}
+
+const struct front front_fcgi = {
+	.name = "fcgi",
+	.open = fcgi_open,
+	.accept = fcgi_accept,
+	.param = fcgi_param,
+	.params = fcgi_params,
+	.read = fcgi_read,
+	.write = fcgi_write,
+	.flush = fcgi_flush,
+	.watch_fd = fcgi_watch_fd,
+	.drain = fcgi_drain,
+	.finish = fcgi_finish,
+	.close = fcgi_close,
+};
