@@ -1,0 +1,621 @@
+/* call: only this file knows the order of the steps. Each reads what earlier ones wrote and writes
+ * its own part; none calls another; the first fault ends the walk, and the end is the same for all:
+ * refuse, ledger, log, clear. */
+#include "call.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "dialect/models.h"
+#include "policy/key.h"
+#include "policy/ledger.h"
+#include "registry.h"
+#include "relay.h"
+#include "wire/header.h"
+
+#define READ_PIECE  (16 * KIB)
+#define HEALTH_TEXT SPAN("ok\n")
+#define KNOCK_TEXT  SPAN("postern\n")
+
+/* What the head says. */
+struct call_head {
+	const char *method;
+	struct span path, query;
+	struct surface_match match;
+	const struct call_row *row;
+	struct span region;
+};
+
+/* Whose call it is. The spans point into line. */
+struct call_who {
+	struct buf line;
+	struct key key;
+	const struct conf_workspace *workspace; /* NULL: no section */
+	bool known;
+};
+
+struct call {
+	struct gate *gate;
+	const struct front *front;
+	struct front_seat *seat;
+	struct relay *relay;
+	struct answer answer;
+	struct buf text; /* ledger lines and listings */
+	int64_t started_ms;
+	struct era *era;
+
+	/* Of one request, a step's part each. */
+	struct call_head head;
+	struct call_who who;
+	struct spool body;
+	struct turn turn;
+	struct route route;
+	struct relay_result result;
+	struct refusal refusal;
+};
+
+typedef enum fault call_step(struct call *c);
+
+/* What an operation is: its methods, its steps behind the head, and whether it is booked. */
+struct call_row {
+	const char *methods; /* as the Allow header lists them */
+	call_step *const *steps;
+	bool booked;
+};
+
+static const char *
+param(struct call *c, const char *name)
+{
+	const char *value = c->front->param(c->seat, name);
+
+	return value ? value : "";
+}
+
+static bool
+allows_method(const char *methods, const char *method)
+{
+	struct span rest = span_of(methods);
+	struct span one;
+
+	while (span_next(&rest, ',', &one)) {
+		if (span_eq(one, span_of(method))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static const struct call_row *row_of(enum op op);
+
+/* Which path, and whether it takes this method. */
+static enum fault
+step_head(struct call *c)
+{
+	struct call_head *h = &c->head;
+
+	h->method = param(c, "REQUEST_METHOD");
+	h->path = surface_path(
+	    span_of(param(c, "REQUEST_URI")), span_of(param(c, "SCRIPT_NAME")), &h->query);
+	c->answer.headless = strcmp(h->method, "HEAD") == 0;
+	if (surface_find(registry_surfaces(), h->path, &h->match)) {
+		refusal_set(&c->refusal, FAULT_NOT_FOUND, "Nothing is served at this path.");
+		return FAULT_NOT_FOUND;
+	}
+	h->row = row_of(h->match.surface->op);
+	c->answer.dialect = h->match.surface->dialect;
+	if (!allows_method(h->row->methods, h->method)) {
+		refusal_set(&c->refusal, FAULT_METHOD, "This path takes %s.", h->row->methods);
+		return FAULT_METHOD;
+	}
+	return FAULT_NONE;
+}
+
+/* The configuration that this call keeps to its end. */
+static enum fault
+step_era(struct call *c)
+{
+	c->era = gate_enter(c->gate);
+	if (!c->era) {
+		refusal_set(&c->refusal, FAULT_CONFIG,
+		    "The gate's configuration cannot be used; its log says why.");
+		return FAULT_CONFIG;
+	}
+	c->head.region =
+	    c->head.match.region.p ? c->head.match.region : span_of(c->era->conf->default_region);
+	return FAULT_NONE;
+}
+
+/* The client's key: x-api-key first, then a bearer token, where a host hides it too. */
+static struct span
+find_key_text(struct call *c)
+{
+	static const char *const places[] = { "HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION" };
+	struct span key = span_trim(span_of(param(c, "HTTP_X_API_KEY")));
+	struct span token = { 0 };
+
+	for (size_t i = 0; i < 2 && !token.p; i++) {
+		token = header_bearer(span_of(param(c, places[i])));
+	}
+	if (key.n > 0 && token.n > 0 && !span_eq(key, token)) {
+		log_warn("key",
+		    "request_id=%s what=\"x-api-key and Authorization differ; x-api-key counts\"",
+		    c->answer.request_id);
+	}
+	return key.n > 0 ? key : token;
+}
+
+static enum fault
+find_key(struct call *c, struct span text)
+{
+	uint8_t hash[HASH_LEN];
+	const char *why;
+
+	if (!c->era->store || hash_sha256(text, hash)) {
+		return FAULT_STORE;
+	}
+	switch (c->era->store->kind->find_key(c->era->store, hash, &c->who.line)) {
+	case STORE_OK:
+		break;
+	case STORE_NOT_FOUND:
+		return FAULT_BAD_KEY;
+	default:
+		return FAULT_STORE;
+	}
+	if (key_parse(buf_span(&c->who.line), &c->who.key, &why) != KEY_LINE_KEY ||
+	    !hash_same(c->who.key.hash, hash)) {
+		return FAULT_BAD_KEY;
+	}
+	c->who.known = true;
+	return key_state(&c->who.key, clock_wall_ms() / 1000);
+}
+
+static enum fault
+step_authenticate(struct call *c)
+{
+	struct span text = find_key_text(c);
+	enum fault f = text.n > 0 ? find_key(c, text) : FAULT_NO_KEY;
+
+	if (f) {
+		return f;
+	}
+	c->who.workspace = conf_workspace(c->era->conf, c->who.key.workspace);
+	if (!c->who.workspace && c->era->conf->workspaces_n > 0) {
+		log_error("workspace",
+		    "request_id=%s key=%.*s workspace=%.*s what=\"no section in the configuration\"",
+		    c->answer.request_id, (int)c->who.key.id.n, c->who.key.id.p,
+		    (int)c->who.key.workspace.n, c->who.key.workspace.p);
+		return FAULT_WORKSPACE;
+	}
+	return FAULT_NONE;
+}
+
+static enum fault
+too_large(struct call *c)
+{
+	refusal_set(&c->refusal, FAULT_TOO_LARGE,
+	    "The request body is larger than %" PRIu64 " bytes.", c->era->conf->max_body);
+	return FAULT_TOO_LARGE;
+}
+
+static enum fault
+read_body(struct call *c)
+{
+	char piece[READ_PIECE];
+
+	for (;;) {
+		ssize_t n = c->front->read(c->seat, piece, sizeof(piece));
+
+		if (n <= 0) {
+			return n < 0 ? FAULT_CLIENT_GONE : FAULT_NONE;
+		}
+		switch (spool_add(&c->body, (struct span){ piece, (size_t)n })) {
+		case SPOOL_OK:
+			break;
+		case SPOOL_FULL:
+			return too_large(c);
+		default:
+			log_error("body",
+			    "request_id=%s what=\"no memory or no room in the state folder: %m\"",
+			    c->answer.request_id);
+			return FAULT_INTERNAL;
+		}
+	}
+}
+
+/* The body, read to its end whatever CONTENT_LENGTH says: some hosts do not know it. */
+static enum fault
+step_body(struct call *c)
+{
+	struct span encoding = span_trim(span_of(param(c, "HTTP_CONTENT_ENCODING")));
+	uint64_t announced;
+
+	if (encoding.n > 0 && !span_eq_nocase(encoding, SPAN("identity"))) {
+		refusal_set(
+		    &c->refusal, FAULT_ENCODING, "Compressed request bodies are not taken.");
+		c->refusal.error_code = "request_body_encoding_unsupported";
+		return FAULT_ENCODING;
+	}
+	spool_init(&c->body, c->era->conf->state, c->era->conf->max_body);
+	if (num_u64(span_of(param(c, "CONTENT_LENGTH")), UINT64_MAX, &announced) == 0 &&
+	    announced > c->era->conf->max_body) {
+		return too_large(c);
+	}
+	return read_body(c);
+}
+
+static enum fault
+step_parse(struct call *c)
+{
+	struct span bytes;
+	enum fault f;
+
+	if (spool_view(&c->body, &bytes)) {
+		return FAULT_INTERNAL;
+	}
+	f = c->answer.dialect->parse(bytes, c->head.match.surface->op, &c->turn, &c->refusal);
+	spool_unview(&c->body);
+	return f;
+}
+
+static struct route_who
+models_of(const struct call *c)
+{
+	return (struct route_who){ c->who.key.models, c->who.workspace };
+}
+
+static enum fault
+step_route(struct call *c)
+{
+	struct route_who who = models_of(c);
+	enum fault f =
+	    route_find(c->era->conf, c->head.region, span_of(c->turn.model), &who, &c->route);
+
+	if (f) {
+		refusal_set(&c->refusal, f, "model: %s%s", c->turn.model,
+		    f == FAULT_MODEL_FORBIDDEN ? " is not allowed for this key" : "");
+	}
+	return f;
+}
+
+static enum fault
+step_forward(struct call *c)
+{
+	struct relay_order order = { .era = c->era,
+		.route = &c->route,
+		.turn = &c->turn,
+		.op = c->head.match.surface->op,
+		.query = c->head.query,
+		.params = c->front->params(c->seat),
+		.body = &c->body,
+		.answer = &c->answer,
+		.started_ms = c->started_ms };
+
+	relay_forward(c->relay, &order, &c->result);
+	c->refusal = c->result.refusal;
+	return c->refusal.fault;
+}
+
+static enum fault
+answer_json(struct call *c, int failed)
+{
+	if (failed) {
+		return FAULT_INTERNAL;
+	}
+	return answer_whole(&c->answer, 200, SPAN("application/json"), (struct span){ 0 },
+		   buf_span(&c->text))
+	    ? FAULT_CLIENT_GONE
+	    : FAULT_NONE;
+}
+
+static enum fault
+step_models(struct call *c)
+{
+	struct models_query query = {
+		.conf = c->era->conf, .region = c->head.region, .who = models_of(c)
+	};
+
+	if (models_query_parse(&query, c->head.query, &c->refusal)) {
+		return FAULT_BAD_REQUEST;
+	}
+	return answer_json(c, models_list(&query, &c->text));
+}
+
+static enum fault
+step_model(struct call *c)
+{
+	struct models_query query = {
+		.conf = c->era->conf, .region = c->head.region, .who = models_of(c)
+	};
+	char id[PATH_MAX_LEN + 1];
+
+	if (c->head.match.id.n > PATH_MAX_LEN || header_unescape(c->head.match.id, id)) {
+		refusal_set(&c->refusal, FAULT_NOT_FOUND, "model: not a name");
+		return FAULT_NOT_FOUND;
+	}
+	switch (models_one(&query, span_of(id), &c->text)) {
+	case MODELS_FOUND:
+		return answer_json(c, 0);
+	case MODELS_UNKNOWN:
+		refusal_set(&c->refusal, FAULT_MODEL_UNKNOWN, "model: %.*s", (int)MODEL_MAX, id);
+		return FAULT_MODEL_UNKNOWN;
+	default:
+		return FAULT_INTERNAL;
+	}
+}
+
+static enum fault
+answer_text(struct call *c, int status, struct span text)
+{
+	return answer_whole(
+		   &c->answer, status, SPAN("text/plain; charset=utf-8"), (struct span){ 0 }, text)
+	    ? FAULT_CLIENT_GONE
+	    : FAULT_NONE;
+}
+
+/* Asked by load balancers and by people: never a secret, but the reason. */
+static enum fault
+step_health(struct call *c)
+{
+	const char *why = "the configuration cannot be used; the log says why\n";
+	struct era *e = gate_enter(c->gate);
+	bool good = false;
+
+	if (e) {
+		why = "the state folder cannot be used; the log says why\n";
+		good = e->store && e->store->kind->probe(e->store, &why) == STORE_OK;
+		gate_leave(c->gate, e);
+	}
+	return answer_text(c, good ? 200 : 503, good ? HEALTH_TEXT : span_of(why));
+}
+
+static enum fault
+step_knock(struct call *c)
+{
+	return answer_text(c, 200, KNOCK_TEXT);
+}
+
+static call_step *const turn_steps[] = { step_era, step_authenticate, step_body, step_parse,
+	step_route, step_forward, NULL };
+static call_step *const models_steps[] = { step_era, step_authenticate, step_models, NULL };
+static call_step *const model_steps[] = { step_era, step_authenticate, step_model, NULL };
+static call_step *const health_steps[] = { step_health, NULL };
+static call_step *const knock_steps[] = { step_knock, NULL };
+
+static const struct call_row rows[] = {
+	[OP_MESSAGES] = { "POST", turn_steps, true },
+	[OP_COUNT_TOKENS] = { "POST", turn_steps, true },
+	[OP_MODELS] = { "GET, HEAD", models_steps, false },
+	[OP_MODEL] = { "GET, HEAD", model_steps, false },
+	[OP_HEALTH] = { "GET, HEAD", health_steps, false },
+	[OP_KNOCK] = { "GET, HEAD", knock_steps, false },
+};
+_Static_assert(sizeof(rows) / sizeof(*rows) == OP_COUNT, "a row for every operation");
+
+static const struct call_row *
+row_of(enum op op)
+{
+	return &rows[op];
+}
+
+/* Header lines of ours that go with a refusal; those of the upstream come first and only with its
+ * own error. */
+static int
+refusal_lines(struct call *c)
+{
+	struct buf *t = &c->text;
+	const struct refusal *r = &c->refusal;
+
+	buf_reset(t, HOLD_KEEP);
+	if (c->result.refusal_lines.n > 0 && r->fault == FAULT_UP_ERROR &&
+	    buf_add(t, c->result.refusal_lines)) {
+		return -1;
+	}
+	if (r->fault == FAULT_METHOD && buf_addf(t, "Allow: %s\r\n", c->head.row->methods)) {
+		return -1;
+	}
+	if ((r->fault == FAULT_BUSY || r->fault == FAULT_DRAINING) &&
+	    buf_add(t, SPAN("retry-after: 1\r\n"))) {
+		return -1;
+	}
+	return r->no_retry ? buf_add(t, SPAN("x-should-retry: false\r\n")) : 0;
+}
+
+static void
+refuse(struct call *c)
+{
+	if (c->refusal.fault == FAULT_NONE || c->refusal.fault == FAULT_CLIENT_GONE ||
+	    c->answer.gone || c->result.told) {
+		return;
+	}
+	if (!c->answer.begun) {
+		c->front->drain(c->seat);
+	}
+	if (refusal_lines(c) || answer_refuse(&c->answer, &c->refusal, buf_span(&c->text))) {
+		c->answer.gone = true;
+	}
+}
+
+static const char *
+end_of(const struct call *c)
+{
+	if (c->refusal.fault == FAULT_NONE && c->answer.gone) {
+		return fault_row(FAULT_CLIENT_GONE)->name;
+	}
+	return c->refusal.fault ? fault_row(c->refusal.fault)->name : "done";
+}
+
+static void
+fill_entry(const struct call *c, struct ledger_entry *e)
+{
+	const struct relay_result *r = &c->result;
+
+	*e = (struct ledger_entry){ .time_ms = clock_wall_ms(),
+		.request_id = span_of(c->answer.request_id),
+		.surface = span_of(c->head.match.surface ? c->head.match.surface->name : ""),
+		.model = span_of(c->turn.model),
+		.status = c->answer.status,
+		.end = end_of(c),
+		.stream = c->turn.stream,
+		.usage = r->usage,
+		.first_ms = r->target ? r->first_ms : -1,
+		.total_ms = clock_mono_ms() - c->started_ms };
+	if (c->who.known) {
+		e->key = c->who.key.id;
+		e->workspace = c->who.key.workspace;
+	}
+	if (r->target) {
+		e->upstream = span_of(r->target->upstream->name);
+		e->upstream_model = r->target->model;
+		e->upstream_request_id = span_of(r->upstream_request_id);
+	}
+}
+
+/* One ledger line per call of a known key that asks a model; one access line per call. */
+static void
+book(struct call *c)
+{
+	struct ledger_entry e;
+	char path[LOG_VALUE_LEN], model[LOG_VALUE_LEN], method[LOG_VALUE_LEN],
+	    client[LOG_VALUE_LEN];
+	char file[LEDGER_NAME_LEN];
+
+	fill_entry(c, &e);
+	if (c->who.known && c->head.row && c->head.row->booked) {
+		buf_reset(&c->text, HOLD_KEEP);
+		ledger_name(e.time_ms, file);
+		if (ledger_format(&e, &c->text) ||
+		    c->era->store->kind->append(c->era->store, file, buf_span(&c->text)) !=
+			STORE_OK) {
+			log_error("ledger", "request_id=%s what=\"the line could not be written\"",
+			    c->answer.request_id);
+		}
+	}
+	if (c->result.counted && usage_none(&c->result.usage)) {
+		log_error("usage",
+		    "request_id=%s upstream=%.*s what=\"a finished call without any token count\"",
+		    c->answer.request_id, (int)e.upstream.n, e.upstream.p);
+	}
+	log_info("call",
+	    "request_id=%s client=%s method=%s path=%s status=%d end=%s key=%.*s workspace=%.*s model=%s upstream=%.*s "
+	    "first_ms=%" PRId64 " total_ms=%" PRId64,
+	    c->answer.request_id, log_value(span_of(param(c, "REMOTE_ADDR")), client),
+	    log_value(span_of(c->head.method), method), log_value(c->head.path, path), e.status,
+	    e.end, (int)e.key.n, e.key.p ? e.key.p : "", (int)e.workspace.n,
+	    e.workspace.p ? e.workspace.p : "", log_value(e.model, model), (int)e.upstream.n,
+	    e.upstream.p ? e.upstream.p : "", e.first_ms, e.total_ms);
+}
+
+/* Leaves nothing of a request behind but memory for the next one. */
+static void
+call_clear(struct call *c)
+{
+	if (c->era) {
+		gate_leave(c->gate, c->era);
+		c->era = NULL;
+	}
+	relay_rest(c->relay);
+	spool_clear(&c->body, HOLD_KEEP);
+	buf_reset(&c->who.line, HOLD_KEEP);
+	buf_reset(&c->text, HOLD_KEEP);
+	buf_reset(&c->answer.text, HOLD_KEEP);
+	c->who = (struct call_who){ .line = c->who.line };
+	c->head = (struct call_head){ .method = "" };
+	c->turn = (struct turn){ 0 };
+	c->route.n = 0;
+	c->result = (struct relay_result){ .first_ms = -1 };
+	c->refusal = (struct refusal){ 0 };
+	c->answer.begun = c->answer.gone = c->answer.headless = false;
+	c->answer.status = 0;
+}
+
+static void
+walk(struct call *c, bool busy)
+{
+	enum fault f = step_head(c);
+
+	if (!f && busy) {
+		f = FAULT_BUSY;
+	}
+	for (size_t i = 0; !f && c->head.row->steps[i]; i++) {
+		f = c->head.row->steps[i](c);
+	}
+	c->refusal.fault = f;
+}
+
+static int
+make_request_id(struct answer *a)
+{
+	memcpy(a->request_id, "req_", 4);
+	return hash_random_id(a->request_id + 4, REQUEST_ID_LEN - 4);
+}
+
+int
+call_run(struct call *c, int fd, bool busy)
+{
+	int kept;
+
+	if (c->front->accept(c->seat, fd)) {
+		return -1;
+	}
+	c->started_ms = clock_mono_ms();
+	c->answer.dialect = registry_surfaces()->dialect;
+	if (make_request_id(&c->answer)) {
+		log_error("random", "what=\"the system gives no random bytes\"");
+		(void)snprintf(c->answer.request_id, sizeof(c->answer.request_id), "req_unknown");
+	}
+	walk(c, busy);
+	refuse(c);
+	book(c);
+	kept = c->front->finish(c->seat);
+	call_clear(c);
+	return kept;
+}
+
+struct call *
+call_open(struct gate *g, const struct front *front)
+{
+	struct call *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		return NULL;
+	}
+	c->gate = g;
+	c->front = front;
+	c->seat = front->open();
+	c->relay = relay_open(g);
+	if (!c->seat || !c->relay) {
+		call_close(c);
+		return NULL;
+	}
+	c->answer.seat = c->seat;
+	c->answer.text = buf_make(2 * ERROR_BODY_MAX);
+	c->text = buf_make(CONF_FILE_MAX);
+	c->who.line = buf_make(KEY_LINE_MAX);
+	spool_init(&c->body, NULL, 0);
+	call_clear(c);
+	return c;
+}
+
+void
+call_close(struct call *c)
+{
+	if (!c) {
+		return;
+	}
+	if (c->seat) {
+		c->front->close(c->seat);
+	}
+	relay_close(c->relay);
+	spool_clear(&c->body, 0);
+	buf_free(&c->who.line);
+	buf_free(&c->text);
+	buf_free(&c->answer.text);
+	free(c);
+}

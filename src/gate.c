@@ -1,0 +1,344 @@
+/* gate: loads and reloads. One lock guards the loading (the parser of the configuration is not
+ * re-entrant) and another the pointer to the era, so that calls never wait for a parse. */
+#include "gate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "base/stamp.h"
+#include "registry.h"
+
+#define STORE_RETRY_MS 1000
+
+/* A store lives as long as the eras that use it: a reload that does not move keys or state keeps
+ * it. */
+struct held_store {
+	struct store *store;
+	char *keys, *state;
+	unsigned users;
+};
+
+struct held_era {
+	struct era era; /* first, so that an era is its held_era */
+	struct held_store *store;
+	unsigned users; /* calls in it, and one for being in force */
+};
+
+struct gate {
+	const char *conf_path;
+	int cut_fd;
+	pthread_mutex_t load; /* held while loading */
+	pthread_mutex_t lock; /* guards current, stamp and all counts of users */
+	struct held_era *current;
+	struct stamp stamp; /* of the file as it was last read, good or bad */
+	struct buf text;    /* as it was last read */
+	int64_t
+	    store_tried_ms; /* when the store was last opened, for another try while it cannot be */
+	struct transfer_shared *shared;
+};
+
+static void
+store_release(struct held_store *s)
+{
+	if (!s || --s->users > 0) {
+		return;
+	}
+	if (s->store) {
+		s->store->kind->close(s->store);
+	}
+	free(s->keys);
+	free(s->state);
+	free(s);
+}
+
+static void
+era_release(struct held_era *h)
+{
+	if (!h || --h->users > 0) {
+		return;
+	}
+	credentials_close(h->era.credentials);
+	store_release(h->store);
+	conf_free((struct conf *)h->era.conf);
+	free(h);
+}
+
+/* The store of the era in force when it is the same one, else a new one. Called with the load lock
+ * held, which is what keeps current in place; its count of users is the other lock's. */
+static struct held_store *
+store_for(struct gate *g, const struct conf *c)
+{
+	struct held_store *s = g->current ? g->current->store : NULL;
+
+	if (s && s->store && strcmp(s->keys, c->keys) == 0 && strcmp(s->state, c->state) == 0) {
+		pthread_mutex_lock(&g->lock);
+		s->users++;
+		pthread_mutex_unlock(&g->lock);
+		return s;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		return NULL;
+	}
+	s->users = 1;
+	s->keys = strdup(c->keys);
+	s->state = strdup(c->state);
+	if (!s->keys || !s->state) {
+		store_release(s);
+		return NULL;
+	}
+	g->store_tried_ms = clock_mono_ms();
+	s->store = registry_store(SPAN("local"))->open(s->keys, s->state);
+	return s;
+}
+
+/* Takes over c. */
+static struct held_era *
+era_make(struct gate *g, struct conf *c)
+{
+	struct held_era *h = calloc(1, sizeof(*h));
+
+	if (!h) {
+		conf_free(c);
+		return NULL;
+	}
+	h->users = 1;
+	h->era.conf = c;
+	h->era.credentials = credentials_open(c);
+	h->store = store_for(g, c);
+	h->era.store = h->store ? h->store->store : NULL;
+	if (!h->era.credentials || !h->store) {
+		era_release(h);
+		return NULL;
+	}
+	return h;
+}
+
+static void
+log_lines(enum log_level level, const char *event, struct span lines)
+{
+	struct span line;
+
+	while (span_next(&lines, '\n', &line)) {
+		if (line.n > 0) {
+			log_line(level, event, "what=\"%.*s\"", (int)line.n, line.p);
+		}
+	}
+}
+
+static int
+read_file(const char *path, struct buf *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd < 0) {
+		return -1;
+	}
+	for (;;) {
+		char *at;
+
+		if (buf_room(out, 4096, &at)) {
+			errno = EFBIG;
+			n = -1;
+			break;
+		}
+		n = read(fd, at, 4096);
+		if (n <= 0) {
+			break;
+		}
+		out->len += (size_t)n;
+	}
+	(void)close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+/* Parses what was read; NULL and a log when it is broken. */
+static struct held_era *
+era_of_text(struct gate *g, struct buf *text)
+{
+	struct buf errors = buf_make(CONF_FILE_MAX);
+	struct buf warnings = buf_make(CONF_FILE_MAX);
+	const char *zero_ended = buf_str(text);
+	struct held_era *made = NULL;
+
+	if (zero_ended && strlen(zero_ended) == text->len) {
+		struct conf *c =
+		    conf_parse(zero_ended, g->conf_path, registry_kind_names(), &errors, &warnings);
+
+		made = c ? era_make(g, c) : NULL;
+	} else {
+		log_error("config", "file=%s what=\"not a text file\"", g->conf_path);
+	}
+	log_lines(LOG_LEVEL_ERROR, "config", buf_span(&errors));
+	log_lines(LOG_LEVEL_WARN, "config", buf_span(&warnings));
+	buf_free(&errors);
+	buf_free(&warnings);
+	return made;
+}
+
+static void
+put_in_force(struct gate *g, struct held_era *made)
+{
+	struct held_era *old;
+
+	pthread_mutex_lock(&g->lock);
+	old = g->current;
+	g->current = made;
+	era_release(old);
+	pthread_mutex_unlock(&g->lock);
+	log_info("config", "file=%s what=\"in force\"", g->conf_path);
+}
+
+/* True when a store that could not be opened is worth another try: the administrator may have
+ * mended the folder. */
+static bool
+lacks_store(const struct gate *g)
+{
+	return g->current && !g->current->era.store &&
+	    clock_mono_ms() - g->store_tried_ms >= STORE_RETRY_MS;
+}
+
+/* Reads the file once more. Called with the load lock held. */
+static void
+load(struct gate *g, const struct stamp *now)
+{
+	struct buf text = buf_make(CONF_FILE_MAX);
+	struct held_era *made;
+
+	if (read_file(g->conf_path, &text)) {
+		log_error(
+		    "config", "file=%s error=%d what=\"cannot be read\"", g->conf_path, errno);
+		buf_free(&text);
+	} else if (g->stamp.taken_ns && !lacks_store(g) &&
+	    span_eq(buf_span(&text), buf_span(&g->text))) {
+		buf_free(&text);
+	} else {
+		made = era_of_text(g, &text);
+		if (made) {
+			put_in_force(g, made);
+		} else {
+			log_error("config", "file=%s what=\"refused; %s\"", g->conf_path,
+			    g->current ? "the one before stays in force"
+				       : "every call is refused until it is mended");
+		}
+		buf_free(&g->text);
+		g->text = text;
+	}
+	pthread_mutex_lock(&g->lock);
+	g->stamp = *now;
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* True when the file has to be looked at; *now is its stamp, zero when it is not there. */
+static bool
+is_stale(struct gate *g, struct stamp *now)
+{
+	bool stale;
+
+	if (stamp_of(g->conf_path, now)) {
+		*now = (struct stamp){ .taken_ns = 1 };
+	}
+	pthread_mutex_lock(&g->lock);
+	stale = lacks_store(g) ||
+	    (now->ino ? !stamp_settled(&g->stamp, now)
+		      : !stamp_same(&g->stamp, now) || !g->stamp.taken_ns);
+	pthread_mutex_unlock(&g->lock);
+	return stale;
+}
+
+static void
+refresh(struct gate *g)
+{
+	struct stamp now;
+
+	if (!is_stale(g, &now)) {
+		return;
+	}
+	pthread_mutex_lock(&g->load);
+	if (is_stale(g, &now)) {
+		load(g, &now);
+	}
+	pthread_mutex_unlock(&g->load);
+}
+
+struct gate *
+gate_open(const char *conf_path, int cut_fd)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+
+	if (!g) {
+		return NULL;
+	}
+	g->conf_path = conf_path;
+	g->cut_fd = cut_fd;
+	g->text = buf_make(CONF_FILE_MAX);
+	pthread_mutex_init(&g->load, NULL);
+	pthread_mutex_init(&g->lock, NULL);
+	refresh(g);
+	return g;
+}
+
+void
+gate_close(struct gate *g)
+{
+	if (!g) {
+		return;
+	}
+	era_release(g->current);
+	transfer_shared_close(g->shared);
+	buf_free(&g->text);
+	pthread_mutex_destroy(&g->load);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}
+
+struct era *
+gate_enter(struct gate *g)
+{
+	struct held_era *h;
+
+	refresh(g);
+	pthread_mutex_lock(&g->lock);
+	h = g->current;
+	if (h) {
+		h->users++;
+	}
+	pthread_mutex_unlock(&g->lock);
+	return h ? &h->era : NULL;
+}
+
+void
+gate_leave(struct gate *g, struct era *e)
+{
+	pthread_mutex_lock(&g->lock);
+	era_release((struct held_era *)e);
+	pthread_mutex_unlock(&g->lock);
+}
+
+int
+gate_cut_fd(const struct gate *g)
+{
+	return g->cut_fd;
+}
+
+struct transfer_shared *
+gate_shared(struct gate *g)
+{
+	struct transfer_shared *s;
+
+	pthread_mutex_lock(&g->load);
+	if (!g->shared) {
+		g->shared = transfer_shared_open();
+	}
+	s = g->shared;
+	pthread_mutex_unlock(&g->load);
+	return s;
+}

@@ -1,0 +1,41 @@
+/* gate: what a process keeps between calls: the configuration in force, the store, the credentials.
+ * An era is one configuration with all that belongs to it; a call holds the era it began in until
+ * it ends, whatever is reloaded meanwhile. */
+#ifndef POSTERN_GATE_H
+#define POSTERN_GATE_H
+
+#include <pthread.h>
+
+#include "base/check.h"
+#include "policy/conf.h"
+#include "store/store.h"
+#include "upstream/credential.h"
+#include "upstream/transfer.h"
+
+struct gate;
+
+struct era {
+	const struct conf *conf;
+	struct store *store; /* NULL: it cannot be opened; the reason was logged */
+	struct credentials *credentials;
+};
+
+/* Opens the gate over a configuration file. NULL only when memory is out: a file that is broken or
+ * missing is logged, and gate_era gives NULL until it is mended. path and cut_fd are borrowed. */
+struct gate *gate_open(const char *conf_path, int cut_fd);
+void gate_close(struct gate *g);
+
+/* The era in force, held for the caller; reads the configuration again when its file has changed. A
+ * broken new file leaves the old era in force and is logged once. NULL when there has never been a
+ * good one. Safe for all threads. */
+struct era *gate_enter(struct gate *g);
+void gate_leave(struct gate *g, struct era *e);
+
+/* The descriptor that becomes readable when calls must end now. */
+int gate_cut_fd(const struct gate *g);
+
+/* What all threads' transfers share; made at the first use, so that a call that needs no upstream
+ * does not pay for libcurl. NULL when it cannot be made. */
+struct transfer_shared *gate_shared(struct gate *g);
+
+#endif

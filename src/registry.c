@@ -1,0 +1,64 @@
+/* registry: tables only. */
+#include "registry.h"
+
+#include "dialect/messages.h"
+#include "store/local.h"
+#include "upstream/anthropic.h"
+#include "upstream/echo.h"
+
+/* clang-format off */
+static const struct surface surfaces[] = {
+	{ "messages",  "/v1/messages",                            OP_MESSAGES,     &dialect_messages },
+	{ "messages",  "/messages",                               OP_MESSAGES,     &dialect_messages },
+	{ "messages",  "/api/anthropic/v1/messages",              OP_MESSAGES,     &dialect_messages },
+	{ "count",     "/v1/messages/count_tokens",               OP_COUNT_TOKENS, &dialect_messages },
+	{ "count",     "/messages/count_tokens",                  OP_COUNT_TOKENS, &dialect_messages },
+	{ "count",     "/api/anthropic/v1/messages/count_tokens", OP_COUNT_TOKENS, &dialect_messages },
+	{ "models",    "/v1/models",                              OP_MODELS,       &dialect_messages },
+	{ "models",    "/api/anthropic/v1/models",                OP_MODELS,       &dialect_messages },
+	{ "models",    "/v1/models/{id}",                         OP_MODEL,        &dialect_messages },
+	{ "models",    "/api/anthropic/v1/models/{id}",           OP_MODEL,        &dialect_messages },
+	{ "health",    "/healthz",                                OP_HEALTH,       &dialect_messages },
+	{ "knock",     "/",                                       OP_KNOCK,        &dialect_messages },
+	{ "knock",     "/api/hello",                              OP_KNOCK,        &dialect_messages },
+	{ 0 },
+};
+/* clang-format on */
+
+static const struct kind *const kinds[] = { &kind_anthropic, &kind_echo };
+static const char *const kind_names[] = { "anthropic", "echo", NULL };
+static const struct store_kind *const stores[] = { &store_local };
+
+const struct surface *
+registry_surfaces(void)
+{
+	return surfaces;
+}
+
+const char *const *
+registry_kind_names(void)
+{
+	return kind_names;
+}
+
+const struct kind *
+registry_kind(struct span name)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (span_eq(name, span_of(kinds[i]->name))) {
+			return kinds[i];
+		}
+	}
+	return NULL;
+}
+
+const struct store_kind *
+registry_store(struct span name)
+{
+	for (size_t i = 0; i < sizeof(stores) / sizeof(*stores); i++) {
+		if (span_eq(name, span_of(stores[i]->name))) {
+			return stores[i];
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,667 @@
+/* relay: bytes run one way, upstream -> decoder -> kind -> meter -> client. The first failure is
+ * latched and stops the transfer. Only whole events go out, so that a ping or an error of ours
+ * never lands inside one. */
+#include "relay.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "front/watch.h"
+#include "registry.h"
+#include "wire/header.h"
+
+/* How long the upstream's connection is read on after its last event, so that it can be kept. */
+#define TAIL_MS	     1000
+#define STREAM_TYPE  "text/event-stream"
+#define STREAM_LINES "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
+
+struct relay {
+	struct gate *gate;
+	struct transfer *transfer; /* made when first needed */
+	int watch;		   /* the client and the cut, in one descriptor */
+	struct hreq request;
+	struct buf secret;
+	struct buf hold;    /* the beginning of an event whose end has not come yet */
+	struct buf joined;  /* the data of an event that came in several lines */
+	struct spool whole; /* an answer that is no stream */
+	struct buf lines;   /* header lines that go with the answer */
+
+	/* Of one call. */
+	const struct relay_order *order;
+	struct relay_result *out;
+	int64_t forward_ms; /* when forwarding began */
+	int64_t sent_ms;    /* when the client was last sent anything */
+
+	/* Of one target. */
+	const struct kind *kind;
+	struct sse sse;
+	int status;
+	char content_type[128];
+	bool streaming; /* the answer is an event stream and goes out as it comes */
+	bool opened;	/* message_start has passed */
+	bool closed;	/* message_stop has passed */
+	int64_t closed_ms;
+};
+
+static int
+fail(struct relay *r, enum fault f, const char *message)
+{
+	if (r->out->refusal.fault == FAULT_NONE) {
+		refusal_set(&r->out->refusal, f, "%s", message);
+	}
+	return -1;
+}
+
+static int
+gone(struct relay *r)
+{
+	return fail(r, FAULT_CLIENT_GONE, "");
+}
+
+/* Sends status and headers of a stream. */
+static int
+begin_stream(struct relay *r)
+{
+	const char *type =
+	    r->content_type[0] && r->streaming ? r->content_type : STREAM_TYPE "; charset=utf-8";
+
+	if (buf_add(&r->lines, SPAN(STREAM_LINES))) {
+		return fail(r, FAULT_INTERNAL, "");
+	}
+	return answer_begin(r->order->answer, 200, span_of(type), buf_span(&r->lines)) ? gone(r)
+										       : 0;
+}
+
+static int
+send_bytes(struct relay *r, struct span bytes)
+{
+	if (bytes.n == 0) {
+		return 0;
+	}
+	if (!r->order->answer->begun && begin_stream(r)) {
+		return -1;
+	}
+	r->sent_ms = clock_mono_ms();
+	return answer_write(r->order->answer, bytes) ? gone(r) : 0;
+}
+
+/* An error event before the message has begun can still become a status, or go to the next target;
+ * later it is sent on as it is, and it is the explicit end that the client is owed. */
+static int
+on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
+{
+	struct refusal *refusal = &r->out->refusal;
+
+	if (r->order->answer->begun || r->opened) {
+		refusal->fault = FAULT_UP_ERROR;
+		if (send_bytes(r, ev->raw) || answer_flush(r->order->answer)) {
+			refusal->fault = FAULT_CLIENT_GONE;
+		}
+		r->out->told = true;
+		return -1;
+	}
+	spool_clear(&r->whole, HOLD_KEEP);
+	if (spool_add(&r->whole, data) != SPOOL_OK || spool_view(&r->whole, &data)) {
+		return fail(r, FAULT_UP_ANSWER, "The upstream's error is too large.");
+	}
+	r->kind->refusal(200, data, refusal);
+	return -1;
+}
+
+/* What the grammar of a stream demands of one event (messages-api.md 4). */
+static int
+check_grammar(struct relay *r, enum event_type type)
+{
+	if (type == EVENT_MESSAGE_START && r->opened) {
+		return fail(r, FAULT_UP_ANSWER, "The upstream began its message twice.");
+	}
+	if (type >= EVENT_BLOCK_START && type <= EVENT_MESSAGE_STOP && !r->opened) {
+		return fail(
+		    r, FAULT_UP_ANSWER, "The upstream's stream did not begin with message_start.");
+	}
+	r->opened = r->opened || type == EVENT_MESSAGE_START;
+	return 0;
+}
+
+/* What becomes of an event. */
+enum pass { PASS_ON, PASS_DROP, PASS_NAMED, PASS_ERROR, PASS_STOP };
+
+/* The data of an event, put together when it came in several lines. -1: it is too large. */
+static int
+data_of(struct relay *r, const struct sse_event *ev, struct span *data)
+{
+	*data = ev->data;
+	if (!ev->split) {
+		return 0;
+	}
+	buf_reset(&r->joined, HOLD_KEEP);
+	if (sse_join(ev->raw, &r->joined)) {
+		return fail(r, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
+	}
+	*data = buf_span(&r->joined);
+	return 0;
+}
+
+/* Looks at one event: checks and meters it and says what becomes of it. */
+static enum pass
+judge_event(struct relay *r, struct span name, const struct event *what)
+{
+	if (what->type == EVENT_ERROR) {
+		return PASS_ERROR;
+	}
+	if (what->type == EVENT_PING || what->type == EVENT_NOTHING) {
+		return r->order->answer->begun || r->opened ? PASS_ON : PASS_DROP;
+	}
+	if (check_grammar(r, what->type)) {
+		return PASS_STOP;
+	}
+	if (what->usage.p) {
+		usage_set(&r->out->usage, what->usage);
+	}
+	if (what->type == EVENT_MESSAGE_STOP) {
+		r->closed = true;
+		r->closed_ms = clock_mono_ms();
+	}
+	if (name.n > 0) {
+		return PASS_ON;
+	}
+	/* Without its name the SDKs would not see the event; one that has none to give (`[DONE]`)
+	 * is not of this API. */
+	return what->type_name.n > 0 ? PASS_NAMED : PASS_DROP;
+}
+
+static int
+send_name(struct relay *r, struct span name)
+{
+	return send_bytes(r, SPAN("event: ")) || send_bytes(r, name) || send_bytes(r, SPAN("\n"));
+}
+
+/* Passes one event on; `run` is what stands before it and has not been sent yet, and grows by the
+ * event where both can go in one piece. */
+static int
+pass_event(struct relay *r, const struct sse_event *ev, struct span *run)
+{
+	struct event what;
+	struct span data;
+	enum pass pass;
+
+	if (data_of(r, ev, &data)) {
+		return -1;
+	}
+	r->kind->event(ev->name, data, &what);
+	pass = judge_event(r, ev->name, &what);
+	if (pass == PASS_ON) {
+		run->n += ev->raw.n;
+		return 0;
+	}
+	if (send_bytes(r, *run) || pass == PASS_STOP) {
+		return -1;
+	}
+	*run = (struct span){ ev->raw.p + ev->raw.n, 0 };
+	if (pass == PASS_ERROR) {
+		return on_error_event(r, ev, data);
+	}
+	return pass == PASS_NAMED ? send_name(r, what.type_name) || send_bytes(r, ev->raw) : 0;
+}
+
+/* Passes the whole events at the front of text on, runs of them in one piece; *used tells how much
+ * that was. */
+static int
+pass_events(struct relay *r, struct span text, size_t *used)
+{
+	struct span run = span_cut(text, 0, 0);
+	struct sse_event ev;
+
+	while (!r->closed && sse_next(&r->sse, span_cut(text, *used, text.n), &ev)) {
+		*used += ev.raw.n;
+		if (pass_event(r, &ev, &run)) {
+			return -1;
+		}
+	}
+	return send_bytes(r, run);
+}
+
+/* A chunk that holds whole events is passed on out of libcurl's own buffer; only an unfinished tail
+ * is kept. */
+static int
+on_stream(struct relay *r, struct span chunk)
+{
+	struct span text = chunk;
+	size_t used = 0;
+
+	if (r->closed) { /* nothing of this API comes after message_stop */
+		return 0;
+	}
+	if (r->hold.len > 0) {
+		if (buf_add(&r->hold, chunk)) {
+			return fail(
+			    r, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
+		}
+		text = buf_span(&r->hold);
+	}
+	if (pass_events(r, text, &used)) {
+		return -1;
+	}
+	if (r->hold.len > 0) {
+		buf_drop(&r->hold, used);
+	} else if (buf_add(&r->hold, span_cut(text, used, text.n))) {
+		return fail(r, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
+	}
+	if (used > 0 && r->order->answer->begun && answer_flush(r->order->answer)) {
+		return gone(r);
+	}
+	return 0;
+}
+
+static bool
+is_good(const struct relay *r)
+{
+	return r->status >= 200 && r->status < 300;
+}
+
+static int
+on_head(void *arg, const struct transfer_head *head)
+{
+	struct relay *r = arg;
+
+	r->status = head->status;
+	r->out->first_ms = clock_mono_ms() - r->order->started_ms;
+	memcpy(r->content_type, head->content_type, sizeof(r->content_type));
+	memcpy(r->out->upstream_request_id, head->request_id, sizeof(r->out->upstream_request_id));
+	buf_reset(&r->lines, HOLD_KEEP);
+	if (buf_add(&r->lines, buf_span(&head->relay))) {
+		return fail(r, FAULT_UP_ANSWER, "The upstream's headers are too large.");
+	}
+	if (head->encoded) {
+		return fail(r, FAULT_UP_ANSWER,
+		    "The upstream compressed its answer, which it was not asked to.");
+	}
+	r->streaming = is_good(r) && r->order->turn->stream &&
+	    header_is_type(span_of(r->content_type), SPAN(STREAM_TYPE));
+	r->whole.max = is_good(r) ? ANSWER_MAX : ERROR_BODY_MAX;
+	return 0;
+}
+
+static int
+on_data(void *arg, struct span bytes)
+{
+	struct relay *r = arg;
+
+	if (r->streaming) {
+		return on_stream(r, bytes);
+	}
+	switch (spool_add(&r->whole, bytes)) {
+	case SPOOL_OK:
+		return 0;
+	case SPOOL_FULL: /* of an error's body the beginning will do */
+		return is_good(r) ? fail(r, FAULT_UP_ANSWER, "The upstream's answer is too large.")
+				  : 0;
+	default:
+		return fail(r, FAULT_INTERNAL, "");
+	}
+}
+
+/* The time until the next thing that silence makes us do, having done what is due. -1: nothing. */
+static int
+keep_alive(struct relay *r, int64_t *wait_ms)
+{
+	const struct conf *c = r->order->era->conf;
+	struct answer *a = r->order->answer;
+	int64_t now = clock_mono_ms();
+	int64_t due = a->begun ? r->sent_ms + c->ping_ms : r->forward_ms + c->commit_ms;
+
+	if (!r->order->turn->stream || (a->begun && c->ping_ms == 0) || r->closed) {
+		return 0;
+	}
+	if (now >= due) {
+		if (!a->begun && begin_stream(r)) {
+			return -1;
+		}
+		if (answer_ping(a)) {
+			return gone(r);
+		}
+		r->sent_ms = now;
+		due = now + c->ping_ms;
+		if (c->ping_ms == 0) {
+			return 0;
+		}
+	}
+	*wait_ms = due - now;
+	return 0;
+}
+
+static int
+on_tick(void *arg, bool woken, int64_t *wait_ms)
+{
+	struct relay *r = arg;
+
+	if (woken) {
+		switch (watch_look(r->watch)) {
+		case WATCH_CLIENT_GONE:
+			r->order->answer->gone = true;
+			return gone(r);
+		case WATCH_CUT:
+			return r->closed ? -1 : fail(r, FAULT_DRAINING, "");
+		case WATCH_NOTHING:
+			break;
+		}
+	}
+	if (r->closed) {
+		int64_t left = r->closed_ms + TAIL_MS - clock_mono_ms();
+
+		*wait_ms = left;
+		return left > 0 ? 0 : -1;
+	}
+	return keep_alive(r, wait_ms);
+}
+
+static const struct transfer_sink sink = { .head = on_head, .data = on_data, .tick = on_tick };
+
+/* A whole answer of a good status: JSON of this API, or else it is none. */
+static int
+check_whole(struct relay *r, struct span body)
+{
+	struct json_member m[] = { { .name = SPAN("type") }, { .name = SPAN("usage") } };
+	struct json_fault fault;
+
+	if (r->status == 204 || span_trim(body).n == 0) {
+		return fail(r, FAULT_UP_ANSWER, "The upstream answered with nothing.");
+	}
+	if (json_scan(body, JSON_DEPTH_MAX, m, 2, &fault)) {
+		return fail(
+		    r, FAULT_UP_ANSWER, "The upstream's answer is not JSON, or it was cut off.");
+	}
+	if (span_eq(m[0].value, SPAN("\"error\""))) {
+		r->kind->refusal(r->status, body, &r->out->refusal);
+		return -1;
+	}
+	if (r->order->turn->stream) {
+		return fail(r, FAULT_UP_ANSWER,
+		    "The upstream answered with JSON instead of an event stream.");
+	}
+	if (json_type(m[1].value) == 'o') {
+		usage_set(&r->out->usage, m[1].value);
+	}
+	r->out->counted = r->order->op == OP_MESSAGES;
+	return 0;
+}
+
+static int
+pass_whole(struct relay *r)
+{
+	struct span body;
+	struct span type = r->content_type[0] ? span_of(r->content_type) : SPAN("application/json");
+
+	if (spool_view(&r->whole, &body)) {
+		return fail(r, FAULT_INTERNAL, "");
+	}
+	if (r->status >= 400) {
+		r->kind->refusal(r->status, body, &r->out->refusal);
+		r->out->refusal_lines = buf_span(&r->lines);
+		return -1;
+	}
+	if (!is_good(r)) {
+		return fail(r, FAULT_UP_ANSWER, "The upstream answered with a redirection.");
+	}
+	if (check_whole(r, body)) {
+		return -1;
+	}
+	return answer_whole(r->order->answer, r->status, type, buf_span(&r->lines), body) ? gone(r)
+											  : 0;
+}
+
+/* What the end of the transfer means, once nothing was latched before. */
+static void
+conclude(struct relay *r, enum fault f, const char *reason)
+{
+	if (r->out->refusal.fault) {
+		return;
+	}
+	if (r->closed) {
+		r->out->counted = true;
+		return;
+	}
+	if (f && !(r->status >= 400 && f == FAULT_UP_CUT)) {
+		log_warn("upstream", "request_id=%s upstream=%s fault=%s what=\"%s\"",
+		    r->order->answer->request_id, r->out->target->upstream->name,
+		    fault_row(f)->name, reason);
+		(void)fail(r, f, "");
+		return;
+	}
+	if (r->streaming) {
+		(void)fail(r, FAULT_UP_CUT,
+		    "The upstream ended its stream before the message was complete.");
+		return;
+	}
+	(void)pass_whole(r);
+}
+
+static void
+start_target(struct relay *r, const struct target *target)
+{
+	struct relay_result *out = r->out;
+
+	out->target = target;
+	out->refusal = (struct refusal){ 0 };
+	out->refusal_lines = (struct span){ 0 };
+	out->usage = (struct usage){ 0 };
+	r->kind = registry_kind(span_of(target->upstream->kind));
+	r->sse = (struct sse){ 0 };
+	r->status = 0;
+	r->content_type[0] = '\0';
+	r->streaming = r->opened = r->closed = false;
+	buf_reset(&r->hold, HOLD_KEEP);
+	buf_reset(&r->lines, HOLD_KEEP);
+	spool_clear(&r->whole, HOLD_KEEP);
+}
+
+static void
+ask_upstream(struct relay *r, const struct ask *ask)
+{
+	const struct relay_order *o = r->order;
+	const struct conf *c = o->era->conf;
+	struct transfer_order order = { .request = &r->request,
+		.ca_file = ask->target->upstream->ca_file,
+		.body = o->body,
+		.connect_ms = c->connect_ms,
+		.first_ms = c->first_ms,
+		.idle_ms = c->idle_ms,
+		.watch_fd = r->watch };
+	char reason[MESSAGE_MAX];
+	enum fault f;
+
+	if (!r->transfer) {
+		struct transfer_shared *shared = gate_shared(r->gate);
+
+		r->transfer = shared ? transfer_open(shared) : NULL;
+	}
+	if (!r->transfer || r->kind->request(ask, &r->request) || !buf_str(&r->request.url)) {
+		(void)fail(r, FAULT_INTERNAL, "");
+		return;
+	}
+	f = transfer_run(r->transfer, &order, &sink, r, reason);
+	conclude(r, f, reason);
+}
+
+/* Waits between two events of a built-in answer as if an upstream were thinking. -1 when the call
+ * is to stop. */
+static int
+pace(struct relay *r, int64_t pace_ms)
+{
+	int64_t until = clock_mono_ms() + pace_ms;
+
+	for (;;) {
+		struct pollfd fd = { .fd = r->watch, .events = POLLIN };
+		int64_t left = until - clock_mono_ms();
+		int64_t wait_ms = -1;
+
+		if (left <= 0) {
+			return 0;
+		}
+		if (on_tick(r, false, &wait_ms)) {
+			return -1;
+		}
+		wait_ms = wait_ms >= 0 && wait_ms < left ? wait_ms : left;
+		if (poll(&fd, 1, (int)wait_ms) > 0 && on_tick(r, true, &wait_ms)) {
+			return -1;
+		}
+	}
+}
+
+/* Event by event, so that pace and cancellation work as with a real upstream. */
+static int
+feed_answer(struct relay *r, struct span answer, int64_t pace_ms)
+{
+	struct sse cutter = { 0 };
+	struct sse_event ev;
+
+	if (!r->streaming) {
+		return pace(r, pace_ms) || on_data(r, answer);
+	}
+	while (sse_next(&cutter, answer, &ev)) {
+		if (pace(r, pace_ms) || on_data(r, ev.raw)) {
+			return -1;
+		}
+		answer = span_cut(answer, ev.raw.n, answer.n);
+	}
+	return 0;
+}
+
+static void
+ask_built_in(struct relay *r, const struct ask *ask)
+{
+	struct transfer_head head = { .status = 200, .relay = buf_make(0) };
+	struct buf answer = buf_make(ANSWER_MAX);
+	struct span body;
+
+	(void)snprintf(head.content_type, sizeof(head.content_type), "%s",
+	    r->order->turn->stream ? STREAM_TYPE "; charset=utf-8" : "application/json");
+	if (spool_view(r->order->body, &body) || r->kind->answer(ask, body, &answer)) {
+		(void)fail(r, FAULT_INTERNAL, "");
+	} else if (on_head(r, &head) == 0 &&
+	    feed_answer(r, buf_span(&answer), ask->target->upstream->pace_ms) == 0) {
+		conclude(r, FAULT_NONE, "");
+	}
+	spool_unview(r->order->body);
+	buf_free(&answer);
+}
+
+static void
+try_target(struct relay *r, const struct target *target)
+{
+	const struct relay_order *o = r->order;
+	struct ask ask = { .target = target,
+		.turn = o->turn,
+		.op = o->op,
+		.query = o->query,
+		.params = o->params };
+
+	start_target(r, target);
+	if (credentials_secret(o->era->credentials, target->upstream, &r->secret)) {
+		(void)fail(r, FAULT_CONFIG, "The gate has no credential for its upstream.");
+	} else if (r->kind->answer) {
+		ask_built_in(r, &ask);
+	} else {
+		ask.secret = buf_span(&r->secret);
+		ask_upstream(r, &ask);
+	}
+	hreq_clear(&r->request);
+	buf_wipe(&r->secret);
+}
+
+/* A refusal that another upstream may not share. */
+static bool
+worth_another(const struct refusal *refusal)
+{
+	int status = refusal_status(refusal);
+
+	if (refusal->fault == FAULT_UP_ERROR) {
+		return status == 408 || status == 429 || status >= 500;
+	}
+	return fault_row(refusal->fault)->next_target;
+}
+
+void
+relay_forward(struct relay *r, const struct relay_order *order, struct relay_result *out)
+{
+	int client = watch_add(r->watch, order->answer->seat);
+
+	*out = (struct relay_result){ .first_ms = -1 };
+	r->whole.folder = order->era->conf->state;
+	r->order = order;
+	r->out = out;
+	r->forward_ms = r->sent_ms = clock_mono_ms();
+	for (size_t i = 0; i < order->route->n; i++) {
+		try_target(r, &order->route->targets[i]);
+		if (out->refusal.fault == FAULT_UP_CREDENTIAL) {
+			log_error("credential",
+			    "upstream=%s what=\"the upstream refuses the credential of the configuration\"",
+			    out->target->upstream->name);
+		}
+		if (!out->refusal.fault || order->answer->begun || !worth_another(&out->refusal)) {
+			break;
+		}
+		log_warn("target", "request_id=%s upstream=%s fault=%s status=%d",
+		    order->answer->request_id, out->target->upstream->name,
+		    fault_row(out->refusal.fault)->name, refusal_status(&out->refusal));
+	}
+	watch_remove(r->watch, client);
+}
+
+struct relay *
+relay_open(struct gate *g)
+{
+	struct relay *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		return NULL;
+	}
+	r->gate = g;
+	r->watch = watch_open(gate_cut_fd(g));
+	if (r->watch < 0) {
+		free(r);
+		return NULL;
+	}
+	r->request.url = buf_make(PATH_MAX_LEN);
+	r->request.headers = buf_make(REQUEST_HEADERS_MAX);
+	r->request.text = buf_make(HEADER_VALUE_MAX);
+	r->secret = buf_make(SECRET_FILE_MAX);
+	r->hold = buf_make(EVENT_MAX);
+	r->joined = buf_make(EVENT_MAX);
+	r->lines = buf_make(HEAD_MAX);
+	spool_init(&r->whole, NULL, ANSWER_MAX);
+	return r;
+}
+
+void
+relay_rest(struct relay *r)
+{
+	buf_reset(&r->hold, HOLD_KEEP);
+	buf_reset(&r->joined, HOLD_KEEP);
+	buf_reset(&r->lines, HOLD_KEEP);
+	spool_clear(&r->whole, HOLD_KEEP);
+}
+
+void
+relay_close(struct relay *r)
+{
+	if (!r) {
+		return;
+	}
+	transfer_close(r->transfer);
+	(void)close(r->watch);
+	hreq_clear(&r->request);
+	buf_free(&r->request.url);
+	buf_free(&r->request.text);
+	buf_wipe(&r->secret);
+	buf_free(&r->hold);
+	buf_free(&r->joined);
+	buf_free(&r->lines);
+	spool_clear(&r->whole, 0);
+	free(r);
+}
