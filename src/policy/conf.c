@@ -385,6 +385,7 @@ upstream_free(struct conf_upstream *u)
 	free(u->url);
 	free(u->api_key_file);
 	free(u->api_key_env);
+	free(u->ca_file);
 	list_free(&u->regions);
 }
 

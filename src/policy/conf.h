@@ -24,6 +24,7 @@ struct conf_upstream {
 	char *url;	    /* without a trailing slash; may be NULL for echo */
 	char *api_key_file; /* or NULL */
 	char *api_key_env;  /* or NULL */
+	char *ca_file;      /* certificates to trust instead of the system's, or NULL */
 	enum conf_auth auth;
 	struct conf_list regions; /* never empty: default_region when not given */
 	bool any_model;

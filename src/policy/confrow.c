@@ -41,6 +41,7 @@ static const struct confrow upstream_rows[] = {
 	{ "api_key_file", .set = confvalue_text, .at = AT(conf_upstream, api_key_file), .min = 1,
 	    .max = 4096 },
 	{ "api_key_env", .set = confvalue_variable, .at = AT(conf_upstream, api_key_env) },
+	{ "ca_file", .set = confvalue_text, .at = AT(conf_upstream, ca_file), .min = 1, .max = 4096 },
 	{ "auth", .set = confvalue_auth, .at = AT(conf_upstream, auth), .fallback = "x-api-key" },
 	{ "regions", .set = confvalue_regions, .list = true, .at = AT(conf_upstream, regions) },
 	{ "any_model", .set = confvalue_bool, .at = AT(conf_upstream, any_model),

@@ -1,0 +1,376 @@
+/* pool: leader and followers. One idle thread, the leader, waits for connections; when it has one
+ * it makes the thread that became idle last the new leader (its memory and its upstream connection
+ * are the warmest), or grows a new one, and serves. Connections that have nothing to say yet wait
+ * in the leader's epoll, not in a thread. */
+#include "pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "call.h"
+
+/* A host that stops in mid-request, or stops reading, must not hold a thread for ever. */
+#define CLIENT_READ_S	60
+#define CLIENT_WRITE_S	300
+#define EVENTS_PER_WAIT 1
+/* When descriptors are out, accept fails at once each time: do not spin. */
+#define ACCEPT_PAUSE_MS 50
+
+struct worker {
+	pthread_cond_t wake;
+	bool called; /* made leader */
+	struct worker *below;
+};
+
+struct pool {
+	struct gate *gate;
+	const struct front *front;
+	int listen_fd;
+	int epoll_fd;
+	int stop_fd;
+	pthread_mutex_t lock;
+	pthread_cond_t left; /* a thread has left */
+	struct worker *idle; /* a stack: the last one in is the first one out */
+	bool led;	     /* a thread is the leader */
+	bool stopping;
+	unsigned threads, threads_max;
+};
+
+enum taken { TAKEN_STOP, TAKEN_CALL, TAKEN_LAST };
+
+static int
+watch(const struct pool *p, int fd, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.fd = fd };
+
+	return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &e);
+}
+
+/* A connection that a host keeps open, or that has not spoken yet, waits until it does or closes.
+ */
+static void
+park(const struct pool *p, int fd)
+{
+	if (watch(p, fd, EPOLLIN | EPOLLRDHUP)) {
+		(void)close(fd);
+	}
+}
+
+static void
+set_limits(int fd)
+{
+	struct timeval receive = { .tv_sec = CLIENT_READ_S };
+	struct timeval send = { .tv_sec = CLIENT_WRITE_S };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
+}
+
+/* Takes one connection from the listening socket; -1 when there is none that has spoken. */
+static int
+take_new(const struct pool *p)
+{
+	char byte;
+	int fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			struct timespec pause = { .tv_nsec = ACCEPT_PAUSE_MS * 1000000L };
+
+			log_error("accept", "what=\"no descriptor for a new connection: %m\"");
+			(void)nanosleep(&pause, NULL);
+		}
+		return -1;
+	}
+	set_limits(fd);
+	if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	    (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		park(p, fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The leader's wait: a connection with something to read, or -1 when the pool stops. */
+static int
+lead(const struct pool *p)
+{
+	for (;;) {
+		struct epoll_event e[EVENTS_PER_WAIT];
+		int fd = -1;
+		int n = epoll_wait(p->epoll_fd, e, EVENTS_PER_WAIT, -1);
+
+		if (n < 0 && errno != EINTR) {
+			log_error("pool", "what=\"waiting for calls failed: %m\"");
+			return -1;
+		}
+		if (n <= 0) {
+			continue;
+		}
+		if (e[0].data.fd == p->stop_fd) {
+			return -1;
+		}
+		if (e[0].data.fd == p->listen_fd) {
+			fd = take_new(p);
+		} else if (epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, e[0].data.fd, NULL) == 0) {
+			fd = e[0].data.fd;
+		}
+		if (fd >= 0) {
+			return fd;
+		}
+	}
+}
+
+static void *thread_main(void *arg);
+
+/* Starts a thread; its place is already counted. */
+static int
+grow(struct pool *p)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int error = pthread_attr_init(&attr);
+
+	if (error) {
+		return -1;
+	}
+	(void)pthread_attr_setstacksize(&attr, POOL_STACK);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	error = pthread_create(&thread, &attr, thread_main, p);
+	(void)pthread_attr_destroy(&attr);
+	if (error) {
+		log_error("pool", "error=%d what=\"no further thread can be started\"", error);
+		return -1;
+	}
+	return 0;
+}
+
+/* Hands the leadership on. False when there is nobody to take it: the caller is the last one.
+ * Called with the lock held; gives it up while a thread starts. */
+static bool
+hand_on(struct pool *p)
+{
+	struct worker *next = p->idle;
+	bool grown;
+
+	if (p->stopping) {
+		return true;
+	}
+	if (next) {
+		p->idle = next->below;
+		next->called = true;
+		p->led = true;
+		pthread_cond_signal(&next->wake);
+		return true;
+	}
+	if (p->threads >= p->threads_max) {
+		return false;
+	}
+	p->threads++;
+	pthread_mutex_unlock(&p->lock);
+	grown = grow(p) == 0;
+	pthread_mutex_lock(&p->lock);
+	p->threads -= grown ? 0 : 1;
+	return grown;
+}
+
+/* Nobody accepts any more: new connections are refused at once, or go to the other processes on the
+ * socket. Called with the lock held and no leader in place. */
+static void
+close_listener(struct pool *p)
+{
+	if (p->listen_fd >= 0) {
+		(void)close(p->listen_fd);
+		p->listen_fd = -1;
+	}
+}
+
+/* Waits until this thread is to lead. Called with the lock held. False: the pool stops. */
+static bool
+await_lead(struct pool *p, struct worker *self)
+{
+	if (p->led && !p->stopping) {
+		self->called = false;
+		self->below = p->idle;
+		p->idle = self;
+		while (!self->called && !p->stopping) {
+			pthread_cond_wait(&self->wake, &p->lock);
+		}
+	}
+	return !p->stopping;
+}
+
+/* Waits for a call. */
+static enum taken
+take(struct pool *p, struct worker *self, int *fd)
+{
+	enum taken what = TAKEN_STOP;
+
+	pthread_mutex_lock(&p->lock);
+	if (await_lead(p, self)) {
+		p->led = true;
+		pthread_mutex_unlock(&p->lock);
+		*fd = lead(p);
+		pthread_mutex_lock(&p->lock);
+		p->led = false;
+		if (p->stopping) {
+			close_listener(p);
+		}
+		if (*fd >= 0) {
+			what = hand_on(p) ? TAKEN_CALL : TAKEN_LAST;
+		}
+	}
+	pthread_mutex_unlock(&p->lock);
+	return what;
+}
+
+/* A pool that has lost its last thread without being told to stop can serve nothing: the process
+ * ends. */
+static void
+leave(struct pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->threads--;
+	if (p->threads == 0 && !p->stopping) {
+		(void)kill(getpid(), SIGTERM);
+	}
+	pthread_cond_broadcast(&p->left);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct pool *p = arg;
+	struct call *c = call_open(p->gate, p->front);
+	struct worker self = { .wake = PTHREAD_COND_INITIALIZER };
+	enum taken what;
+	int fd;
+
+	if (!c) {
+		log_error("pool", "what=\"no memory or descriptors for a thread\"");
+	}
+	while (c && (what = take(p, &self, &fd)) != TAKEN_STOP) {
+		int kept = call_run(c, fd, what == TAKEN_LAST);
+
+		if (kept >= 0) {
+			park(p, kept);
+		}
+	}
+	call_close(c);
+	pthread_cond_destroy(&self.wake);
+	leave(p);
+	return NULL;
+}
+
+static int
+open_descriptors(struct pool *p)
+{
+	int flags = fcntl(p->listen_fd, F_GETFL);
+
+	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	/* Another process on the same socket may be faster: accept must not wait then. */
+	return p->stop_fd < 0 || p->epoll_fd < 0 || flags < 0 ||
+		fcntl(p->listen_fd, F_SETFL, flags | O_NONBLOCK) || watch(p, p->stop_fd, EPOLLIN) ||
+		watch(p, p->listen_fd, EPOLLIN | EPOLLEXCLUSIVE)
+	    ? -1
+	    : 0;
+}
+
+struct pool *
+pool_start(struct gate *g, const struct front *front, int listen_fd, unsigned threads)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+	pthread_condattr_t attr;
+
+	if (!p) {
+		return NULL;
+	}
+	p->gate = g;
+	p->front = front;
+	p->listen_fd = listen_fd;
+	p->stop_fd = p->epoll_fd = -1;
+	p->threads_max = threads < POOL_THREADS_MIN ? POOL_THREADS_MIN : threads;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->left, &attr);
+	pthread_condattr_destroy(&attr);
+	p->threads = 1;
+	if (open_descriptors(p) || grow(p)) {
+		log_error("pool", "what=\"cannot start: %m\"");
+		p->threads = 0;
+		pool_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+pool_stop(struct pool *p)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	for (struct worker *w = p->idle; w; w = w->below) {
+		pthread_cond_signal(&w->wake);
+	}
+	p->idle = NULL;
+	if (!p->led) {
+		close_listener(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (write(p->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one)) {
+		log_error("pool", "what=\"the leader cannot be woken: %m\"");
+	}
+}
+
+bool
+pool_wait(struct pool *p, int64_t wait_ms)
+{
+	struct timespec until;
+	bool all;
+	int error = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += wait_ms / 1000;
+	until.tv_nsec += (wait_ms % 1000) * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&p->lock);
+	while (p->threads > 0 && !error) {
+		error = pthread_cond_timedwait(&p->left, &p->lock, &until);
+	}
+	all = p->threads == 0;
+	pthread_mutex_unlock(&p->lock);
+	return all;
+}
+
+void
+pool_free(struct pool *p)
+{
+	int fds[] = { p->listen_fd, p->epoll_fd, p->stop_fd };
+
+	for (size_t i = 0; i < 3; i++) {
+		if (fds[i] >= 0) {
+			(void)close(fds[i]);
+		}
+	}
+	pthread_cond_destroy(&p->left);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
