@@ -1,0 +1,9 @@
+/* store_local: the flat key file, indexed in LMDB in the state folder, and the ledger as files beside it. */
+#ifndef POSTERN_STORE_LOCAL_H
+#define POSTERN_STORE_LOCAL_H
+
+#include "store/store.h"
+
+extern const struct store_kind store_local;
+
+#endif
