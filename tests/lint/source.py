@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import shlex
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -64,11 +63,12 @@ def functions(paths):
 
 def cppflags():
     """What decides the meaning of the code (-std, -D, -I), asked from the Makefile, its only home."""
-    done = subprocess.run(["make", "-s", "--no-print-directory", "print-cppflags"], cwd=ROOT,
+    ask = "the-flags: ; @printf '%s\\n' $(NEED) $(PKG_CFLAGS) $(CPPFLAGS) -Itests -Itests/unit"
+    done = subprocess.run(["make", "-s", "--no-print-directory", "--eval", ask, "the-flags"], cwd=ROOT,
                           env=plain_environment(), stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SystemExit("make print-cppflags failed")
-    return shlex.split(done.stdout)
+        raise SystemExit("make did not tell its flags")
+    return [flag for flag in done.stdout.split("\n") if flag and not flag.startswith("-M")]
 
 
 def plain_environment():

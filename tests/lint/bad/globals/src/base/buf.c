@@ -1,5 +1,5 @@
-static const char *const names[] = {"a", "b"};
-static const int table[] = {1, 2};
+static const char *const names[] = { "a", "b" };
+static const int table[] = { 1, 2 };
 static int count;
 int level = 1;
 static _Thread_local int depth;
