@@ -1,0 +1,138 @@
+/* route: which targets a model has in a region, and for whom. */
+#include "policy/route.h"
+
+#include "unit/check.h"
+
+static char us[] = "us", eu[] = "eu", a[] = "a", b[] = "b", any[] = "any", lost[] = "lost";
+static char haiku[] = "claude-haiku", opus[] = "claude-opus", only_eu[] = "claude-eu";
+static char haiku_a[] = "haiku-at-a", haiku_b[] = "haiku-at-b";
+static char *both_regions[] = { us, eu };
+
+static struct conf_upstream upstreams[] = {
+	{ .name = a, .regions = { both_regions, 1 } },
+	{ .name = b, .regions = { both_regions, 2 } },
+	{ .name = any, .regions = { both_regions, 1 }, .any_model = true },
+	{ .name = lost },
+};
+static struct conf_target haiku_targets[] = { { .upstream = 0, .id = haiku_a },
+	{ .upstream = 1, .id = haiku_b } };
+static struct conf_target opus_targets[] = { { .upstream = 0, .id = opus },
+	{ .upstream = 3, .id = opus } };
+static struct conf_model models[] = {
+	{ .id = haiku, .targets = haiku_targets, .targets_n = 2 },
+	{ .id = opus, .targets = opus_targets, .targets_n = 2 },
+	{ .id = only_eu,
+	    .regions = { both_regions + 1, 1 },
+	    .targets = haiku_targets,
+	    .targets_n = 2 },
+};
+static const struct conf conf = {
+	.upstreams = upstreams,
+	.upstreams_n = ROWS(upstreams),
+	.models = models,
+	.models_n = ROWS(models),
+};
+
+static char haiku_glob[] = "claude-h*", eu_glob[] = "*-eu";
+static char *globs[] = { haiku_glob, eu_glob };
+static const struct conf_workspace all = { .name = a };
+static const struct conf_workspace some = { .name = b, .models = { globs, 2 } };
+
+static const struct {
+	const char *what, *region, *model, *key_models;
+	const struct conf_workspace *workspace;
+	enum fault fault;
+	const char *want; /* upstream:model of each target */
+} rows[] = {
+	{ "both targets, in order", "us", "claude-haiku", NULL, &all, FAULT_NONE,
+	    " a:haiku-at-a b:haiku-at-b" },
+	{ "nothing leaves the region", "eu", "claude-haiku", NULL, &all, FAULT_NONE,
+	    " b:haiku-at-b" },
+	{ "no target in the region", "eu", "claude-opus", NULL, &all, FAULT_MODEL_UNKNOWN, "" },
+	{ "an upstream without regions is in none", "us", "claude-opus", NULL, &all, FAULT_NONE,
+	    " a:claude-opus" },
+	{ "the model's own regions", "eu", "claude-eu", NULL, &all, FAULT_NONE, " b:haiku-at-b" },
+	{ "outside the model's own regions", "us", "claude-eu", NULL, &all, FAULT_MODEL_UNKNOWN,
+	    "" },
+	{ "a region nobody has", "jp", "claude-haiku", NULL, &all, FAULT_MODEL_UNKNOWN, "" },
+	{ "part of a region's name", "u", "claude-haiku", NULL, &all, FAULT_MODEL_UNKNOWN, "" },
+	{ "no section: who takes any model", "us", "gpt", NULL, &all, FAULT_NONE, " any:gpt" },
+	{ "no section, and nobody takes any", "eu", "gpt", NULL, &all, FAULT_MODEL_UNKNOWN, "" },
+	{ "a key without a list and no workspace", "us", "claude-opus", NULL, NULL, FAULT_NONE,
+	    " a:claude-opus" },
+	{ "the key's list allows", "us", "claude-opus", "x,claude-*", &all, FAULT_NONE,
+	    " a:claude-opus" },
+	{ "the key's list forbids", "us", "claude-opus", "claude-h*", &all, FAULT_MODEL_FORBIDDEN,
+	    "" },
+	{ "an empty list of the key forbids", "us", "claude-opus", "", &all, FAULT_MODEL_FORBIDDEN,
+	    "" },
+	{ "the workspace allows", "eu", "claude-eu", NULL, &some, FAULT_NONE, " b:haiku-at-b" },
+	{ "the workspace forbids", "us", "claude-opus", NULL, &some, FAULT_MODEL_FORBIDDEN, "" },
+	{ "key and workspace must both allow", "us", "claude-haiku", "claude-o*", &some,
+	    FAULT_MODEL_FORBIDDEN, "" },
+	{ "forbidden tells nothing about what is there", "us", "secret-model", "claude-*", &all,
+	    FAULT_MODEL_FORBIDDEN, "" },
+};
+
+static void
+row_find(struct check *c, size_t i)
+{
+	const struct route_who who = { span_of(rows[i].key_models), rows[i].workspace };
+	struct route r = { .n = 7 };
+	struct buf got = buf_make(256);
+	enum fault fault =
+	    route_find(&conf, span_of(rows[i].region), span_of(rows[i].model), &who, &r);
+
+	check_row(c, "%s", rows[i].what);
+	check_that(c, fault == rows[i].fault, "%s", fault_row(fault)->name);
+	for (size_t k = 0; k < r.n; k++) {
+		const struct target *t = &r.targets[k];
+
+		check_that(c,
+		    buf_addf(&got, " %s:%.*s", t->upstream->name, (int)t->model.n, t->model.p) == 0,
+		    "full");
+	}
+	check_same(c, buf_span(&got), span_of(rows[i].want));
+	buf_free(&got);
+}
+
+static void
+row_has(struct check *c)
+{
+	check_row(c, "which models a region has");
+	check_that(c, route_has(&conf, SPAN("us"), &models[0]), "haiku in us");
+	check_that(c, route_has(&conf, SPAN("eu"), &models[0]), "haiku in eu");
+	check_that(c, !route_has(&conf, SPAN("eu"), &models[1]), "opus in eu");
+	check_that(c, !route_has(&conf, SPAN("us"), &models[2]), "eu's model in us");
+	check_that(c, !route_has(&conf, SPAN(""), &models[0]), "a region without a name");
+}
+
+static void
+row_many(struct check *c)
+{
+	struct conf_target targets[TARGETS_MAX + 4];
+	struct conf_model many = { .id = opus, .targets = targets, .targets_n = ROWS(targets) };
+	struct conf one = conf;
+	struct route r;
+	const struct route_who who = { { NULL, 0 }, NULL };
+
+	check_row(c, "more targets than a route holds");
+	for (size_t i = 0; i < ROWS(targets); i++)
+		targets[i] = (struct conf_target){ .upstream = 0, .id = opus };
+	one.models = &many;
+	one.models_n = 1;
+	check_that(c, route_find(&one, SPAN("us"), span_of(opus), &who, &r) == FAULT_NONE, "none");
+	check_that(c, r.n == TARGETS_MAX, "%zu targets", r.n);
+}
+
+int
+main(void)
+{
+	struct check c = { .module = "route" };
+
+	for (size_t i = 0; i < ROWS(rows); i++)
+		row_find(&c, i);
+	row_has(&c);
+	row_many(&c);
+	return check_end(&c);
+}
