@@ -67,8 +67,8 @@ IMPURE_HEADERS = {"base/log.h", "base/clock.h", "base/spool.h"}
 
 # Why: no bounds, hidden state shared by threads, a shell, or silently wrong numbers.
 BANNED = set("""
-    FCGX_FPrintF FCGX_VFPrintF alloca asctime atof atoi atol atoll ctime drand48 gets gmtime lrand48
-    localtime mktemp mrand48 popen rand rand_r random scanf sprintf srand srandom sscanf stpcpy
+    FCGX_FPrintF FCGX_VFPrintF alloca asctime atof atoi atol atoll ctime drand48 getgrnam gethostbyname
+    getpwnam gets gmtime inet_ntoa localtime lrand48 mktemp mrand48 popen rand rand_r random scanf sprintf srand srandom sscanf stpcpy
     strcat strcpy strdupa strncat strncpy strndupa strtok strtok_r swprintf system tempnam tmpnam
     vfork vscanf vsprintf vsscanf
 """.split())
