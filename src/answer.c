@@ -21,9 +21,8 @@ put_head(struct answer *a, int status, struct span content_type, struct span mor
 static int
 send_head(struct answer *a, int status)
 {
-	if (buf_add(&a->text, SPAN("\r\n")) || a->seat->front->write(a->seat, buf_span(&a->text))) {
+	if (buf_add(&a->text, SPAN("\r\n")) || a->seat->front->write(a->seat, buf_span(&a->text)))
 		return failed(a);
-	}
 	a->begun = true;
 	a->status = status;
 	return 0;
@@ -32,18 +31,16 @@ send_head(struct answer *a, int status)
 int
 answer_begin(struct answer *a, int status, struct span content_type, struct span more)
 {
-	if (put_head(a, status, content_type, more)) {
+	if (put_head(a, status, content_type, more))
 		return failed(a);
-	}
 	return send_head(a, status);
 }
 
 int
 answer_write(struct answer *a, struct span s)
 {
-	if (a->headless) {
+	if (a->headless)
 		return 0;
-	}
 	return a->gone || a->seat->front->write(a->seat, s) ? failed(a) : 0;
 }
 
@@ -58,9 +55,8 @@ answer_whole(
     struct answer *a, int status, struct span content_type, struct span more, struct span body)
 {
 	if (put_head(a, status, content_type, more) ||
-	    buf_addf(&a->text, "Content-Length: %zu\r\n", body.n)) {
+	    buf_addf(&a->text, "Content-Length: %zu\r\n", body.n))
 		return failed(a);
-	}
 	return send_head(a, status) || answer_write(a, body) ? -1 : 0;
 }
 
@@ -68,9 +64,8 @@ static int
 refuse_in_stream(struct answer *a, const struct refusal *r)
 {
 	buf_reset(&a->text, HOLD_KEEP);
-	if (a->dialect->refuse(r, span_of(a->request_id), true, &a->text)) {
+	if (a->dialect->refuse(r, span_of(a->request_id), true, &a->text))
 		return failed(a);
-	}
 	return answer_write(a, buf_span(&a->text)) || answer_flush(a) ? -1 : 0;
 }
 
@@ -80,9 +75,8 @@ answer_refuse(struct answer *a, const struct refusal *r, struct span more)
 	struct buf body = buf_make(2 * ERROR_BODY_MAX);
 	int rc;
 
-	if (a->begun) {
+	if (a->begun)
 		return refuse_in_stream(a, r);
-	}
 	rc = a->dialect->refuse(r, span_of(a->request_id), false, &body) ||
 	    answer_whole(a, refusal_status(r), SPAN("application/json"), more, buf_span(&body));
 	buf_free(&body);

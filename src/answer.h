@@ -28,6 +28,8 @@ MUST_CHECK int answer_begin(
 
 /* Sends bytes of the body; they wait for a flush. */
 MUST_CHECK int answer_write(struct answer *a, struct span s);
+
+/* Sends what waits. */
 MUST_CHECK int answer_flush(struct answer *a);
 
 /* Sends a whole small answer. */

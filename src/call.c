@@ -16,7 +16,6 @@
 #include "dialect/models.h"
 #include "policy/key.h"
 #include "policy/ledger.h"
-#include "registry.h"
 #include "relay.h"
 #include "wire/header.h"
 
@@ -84,11 +83,9 @@ allows_method(const char *methods, const char *method)
 	struct span rest = span_of(methods);
 	struct span one;
 
-	while (span_next(&rest, ',', &one)) {
-		if (span_eq(one, span_of(method))) {
+	while (span_next(&rest, ',', &one))
+		if (span_eq(one, span_of(method)))
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -104,7 +101,7 @@ step_head(struct call *c)
 	h->path = surface_path(
 	    span_of(param(c, "REQUEST_URI")), span_of(param(c, "SCRIPT_NAME")), &h->query);
 	c->answer.headless = strcmp(h->method, "HEAD") == 0;
-	if (surface_find(registry_surfaces(), h->path, &h->match)) {
+	if (surface_find(gate_parts(c->gate)->surfaces, h->path, &h->match)) {
 		refusal_set(&c->refusal, FAULT_NOT_FOUND, "Nothing is served at this path.");
 		return FAULT_NOT_FOUND;
 	}
@@ -140,9 +137,8 @@ find_key_text(struct call *c)
 	struct span key = span_trim(span_of(param(c, "HTTP_X_API_KEY")));
 	struct span token = { 0 };
 
-	for (size_t i = 0; i < 2 && !token.p; i++) {
+	for (size_t i = 0; i < 2 && !token.p; i++)
 		token = header_bearer(span_of(param(c, places[i])));
-	}
 	if (key.n > 0 && token.n > 0 && !span_eq(key, token)) {
 		log_warn("key",
 		    "request_id=%s what=\"x-api-key and Authorization differ; x-api-key counts\"",
@@ -157,9 +153,8 @@ find_key(struct call *c, struct span text)
 	uint8_t hash[HASH_LEN];
 	const char *why;
 
-	if (!c->era->store || hash_sha256(text, hash)) {
+	if (!c->era->store || hash_sha256(text, hash))
 		return FAULT_STORE;
-	}
 	switch (c->era->store->kind->find_key(c->era->store, hash, &c->who.line)) {
 	case STORE_OK:
 		break;
@@ -169,9 +164,8 @@ find_key(struct call *c, struct span text)
 		return FAULT_STORE;
 	}
 	if (key_parse(buf_span(&c->who.line), &c->who.key, &why) != KEY_LINE_KEY ||
-	    !hash_same(c->who.key.hash, hash)) {
+	    !hash_same(c->who.key.hash, hash))
 		return FAULT_BAD_KEY;
-	}
 	c->who.known = true;
 	return key_state(&c->who.key, clock_wall_ms() / 1000);
 }
@@ -182,9 +176,8 @@ step_authenticate(struct call *c)
 	struct span text = find_key_text(c);
 	enum fault f = text.n > 0 ? find_key(c, text) : FAULT_NO_KEY;
 
-	if (f) {
+	if (f)
 		return f;
-	}
 	c->who.workspace = conf_workspace(c->era->conf, c->who.key.workspace);
 	if (!c->who.workspace && c->era->conf->workspaces_n > 0) {
 		log_error("workspace",
@@ -212,9 +205,8 @@ read_body(struct call *c)
 	for (;;) {
 		ssize_t n = c->front->read(c->seat, piece, sizeof(piece));
 
-		if (n <= 0) {
+		if (n <= 0)
 			return n < 0 ? FAULT_CLIENT_GONE : FAULT_NONE;
-		}
 		switch (spool_add(&c->body, (struct span){ piece, (size_t)n })) {
 		case SPOOL_OK:
 			break;
@@ -242,11 +234,11 @@ step_body(struct call *c)
 		c->refusal.error_code = "request_body_encoding_unsupported";
 		return FAULT_ENCODING;
 	}
-	spool_init(&c->body, c->era->conf->state, c->era->conf->max_body);
+	c->body.folder = c->era->conf->state;
+	c->body.max = c->era->conf->max_body;
 	if (num_u64(span_of(param(c, "CONTENT_LENGTH")), UINT64_MAX, &announced) == 0 &&
-	    announced > c->era->conf->max_body) {
+	    announced > c->era->conf->max_body)
 		return too_large(c);
-	}
 	return read_body(c);
 }
 
@@ -256,9 +248,8 @@ step_parse(struct call *c)
 	struct span bytes;
 	enum fault f;
 
-	if (spool_view(&c->body, &bytes)) {
+	if (spool_view(&c->body, &bytes))
 		return FAULT_INTERNAL;
-	}
 	f = c->answer.dialect->parse(bytes, c->head.match.surface->op, &c->turn, &c->refusal);
 	spool_unview(&c->body);
 	return f;
@@ -305,9 +296,8 @@ step_forward(struct call *c)
 static enum fault
 answer_json(struct call *c, int failed)
 {
-	if (failed) {
+	if (failed)
 		return FAULT_INTERNAL;
-	}
 	return answer_whole(&c->answer, 200, SPAN("application/json"), (struct span){ 0 },
 		   buf_span(&c->text))
 	    ? FAULT_CLIENT_GONE
@@ -321,9 +311,8 @@ step_models(struct call *c)
 		.conf = c->era->conf, .region = c->head.region, .who = models_of(c)
 	};
 
-	if (models_query_parse(&query, c->head.query, &c->refusal)) {
+	if (models_query_parse(&query, c->head.query, &c->refusal))
 		return FAULT_BAD_REQUEST;
-	}
 	return answer_json(c, models_list(&query, &c->text));
 }
 
@@ -414,16 +403,13 @@ refusal_lines(struct call *c)
 
 	buf_reset(t, HOLD_KEEP);
 	if (c->result.refusal_lines.n > 0 && r->fault == FAULT_UP_ERROR &&
-	    buf_add(t, c->result.refusal_lines)) {
+	    buf_add(t, c->result.refusal_lines))
 		return -1;
-	}
-	if (r->fault == FAULT_METHOD && buf_addf(t, "Allow: %s\r\n", c->head.row->methods)) {
+	if (r->fault == FAULT_METHOD && buf_addf(t, "Allow: %s\r\n", c->head.row->methods))
 		return -1;
-	}
 	if ((r->fault == FAULT_BUSY || r->fault == FAULT_DRAINING) &&
-	    buf_add(t, SPAN("retry-after: 1\r\n"))) {
+	    buf_add(t, SPAN("retry-after: 1\r\n")))
 		return -1;
-	}
 	return r->no_retry ? buf_add(t, SPAN("x-should-retry: false\r\n")) : 0;
 }
 
@@ -431,23 +417,19 @@ static void
 refuse(struct call *c)
 {
 	if (c->refusal.fault == FAULT_NONE || c->refusal.fault == FAULT_CLIENT_GONE ||
-	    c->answer.gone || c->result.told) {
+	    c->answer.gone || c->result.told)
 		return;
-	}
-	if (!c->answer.begun) {
+	if (!c->answer.begun)
 		c->front->drain(c->seat);
-	}
-	if (refusal_lines(c) || answer_refuse(&c->answer, &c->refusal, buf_span(&c->text))) {
+	if (refusal_lines(c) || answer_refuse(&c->answer, &c->refusal, buf_span(&c->text)))
 		c->answer.gone = true;
-	}
 }
 
 static const char *
 end_of(const struct call *c)
 {
-	if (c->refusal.fault == FAULT_NONE && c->answer.gone) {
+	if (c->refusal.fault == FAULT_NONE && c->answer.gone)
 		return fault_row(FAULT_CLIENT_GONE)->name;
-	}
 	return c->refusal.fault ? fault_row(c->refusal.fault)->name : "done";
 }
 
@@ -540,12 +522,10 @@ walk(struct call *c, bool busy)
 {
 	enum fault f = step_head(c);
 
-	if (!f && busy) {
+	if (!f && busy)
 		f = FAULT_BUSY;
-	}
-	for (size_t i = 0; !f && c->head.row->steps[i]; i++) {
+	for (size_t i = 0; !f && c->head.row->steps[i]; i++)
 		f = c->head.row->steps[i](c);
-	}
 	c->refusal.fault = f;
 }
 
@@ -561,11 +541,10 @@ call_run(struct call *c, int fd, bool busy)
 {
 	int kept;
 
-	if (c->front->accept(c->seat, fd)) {
+	if (c->front->accept(c->seat, fd))
 		return -1;
-	}
 	c->started_ms = clock_mono_ms();
-	c->answer.dialect = registry_surfaces()->dialect;
+	c->answer.dialect = gate_parts(c->gate)->surfaces->dialect;
 	if (make_request_id(&c->answer)) {
 		log_error("random", "what=\"the system gives no random bytes\"");
 		(void)snprintf(c->answer.request_id, sizeof(c->answer.request_id), "req_unknown");
@@ -583,9 +562,8 @@ call_open(struct gate *g, const struct front *front)
 {
 	struct call *c = calloc(1, sizeof(*c));
 
-	if (!c) {
+	if (!c)
 		return NULL;
-	}
 	c->gate = g;
 	c->front = front;
 	c->seat = front->open();
@@ -606,12 +584,10 @@ call_open(struct gate *g, const struct front *front)
 void
 call_close(struct call *c)
 {
-	if (!c) {
+	if (!c)
 		return;
-	}
-	if (c->seat) {
+	if (c->seat)
 		c->front->close(c->seat);
-	}
 	relay_close(c->relay);
 	spool_clear(&c->body, 0);
 	buf_free(&c->who.line);

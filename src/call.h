@@ -11,6 +11,8 @@ struct call;
 
 /* Makes a thread's call. NULL when memory or descriptors are out. */
 MUST_CHECK struct call *call_open(struct gate *g, const struct front *front);
+
+/* Frees it; NULL is fine. */
 void call_close(struct call *c);
 
 /* Takes one request from the connection fd (owned by the call from now on) through all its steps,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "base/stamp.h"
-#include "registry.h"
 
 #define STORE_RETRY_MS 1000
 
@@ -32,6 +32,7 @@ struct held_era {
 };
 
 struct gate {
+	const struct parts *parts;
 	const char *conf_path;
 	int cut_fd;
 	pthread_mutex_t load; /* held while loading */
@@ -47,12 +48,10 @@ struct gate {
 static void
 store_release(struct held_store *s)
 {
-	if (!s || --s->users > 0) {
+	if (!s || --s->users > 0)
 		return;
-	}
-	if (s->store) {
+	if (s->store)
 		s->store->kind->close(s->store);
-	}
 	free(s->keys);
 	free(s->state);
 	free(s);
@@ -61,9 +60,8 @@ store_release(struct held_store *s)
 static void
 era_release(struct held_era *h)
 {
-	if (!h || --h->users > 0) {
+	if (!h || --h->users > 0)
 		return;
-	}
 	credentials_close(h->era.credentials);
 	store_release(h->store);
 	conf_free((struct conf *)h->era.conf);
@@ -84,9 +82,8 @@ store_for(struct gate *g, const struct conf *c)
 		return s;
 	}
 	s = calloc(1, sizeof(*s));
-	if (!s) {
+	if (!s)
 		return NULL;
-	}
 	s->users = 1;
 	s->keys = strdup(c->keys);
 	s->state = strdup(c->state);
@@ -95,7 +92,7 @@ store_for(struct gate *g, const struct conf *c)
 		return NULL;
 	}
 	g->store_tried_ms = clock_mono_ms();
-	s->store = registry_store(SPAN("local"))->open(s->keys, s->state);
+	s->store = parts_store(g->parts, SPAN("local"))->open(s->keys, s->state);
 	return s;
 }
 
@@ -126,11 +123,9 @@ log_lines(enum log_level level, const char *event, struct span lines)
 {
 	struct span line;
 
-	while (span_next(&lines, '\n', &line)) {
-		if (line.n > 0) {
+	while (span_next(&lines, '\n', &line))
+		if (line.n > 0)
 			log_line(level, event, "what=\"%.*s\"", (int)line.n, line.p);
-		}
-	}
 }
 
 static int
@@ -139,9 +134,8 @@ read_file(const char *path, struct buf *out)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = -1;
 
-	if (fd < 0) {
+	if (fd < 0)
 		return -1;
-	}
 	for (;;) {
 		char *at;
 
@@ -151,9 +145,8 @@ read_file(const char *path, struct buf *out)
 			break;
 		}
 		n = read(fd, at, 4096);
-		if (n <= 0) {
+		if (n <= 0)
 			break;
-		}
 		out->len += (size_t)n;
 	}
 	(void)close(fd);
@@ -171,7 +164,7 @@ era_of_text(struct gate *g, struct buf *text)
 
 	if (zero_ended && strlen(zero_ended) == text->len) {
 		struct conf *c =
-		    conf_parse(zero_ended, g->conf_path, registry_kind_names(), &errors, &warnings);
+		    conf_parse(zero_ended, g->conf_path, g->parts->kind_names, &errors, &warnings);
 
 		made = c ? era_make(g, c) : NULL;
 	} else {
@@ -192,9 +185,10 @@ put_in_force(struct gate *g, struct held_era *made)
 	pthread_mutex_lock(&g->lock);
 	old = g->current;
 	g->current = made;
-	era_release(old);
 	pthread_mutex_unlock(&g->lock);
-	log_info("config", "file=%s what=\"in force\"", g->conf_path);
+	if (old)
+		log_info("config", "file=%s what=\"the new one is in force\"", g->conf_path);
+	gate_leave(g, old ? &old->era : NULL);
 }
 
 /* True when a store that could not be opened is worth another try: the administrator may have
@@ -243,9 +237,8 @@ is_stale(struct gate *g, struct stamp *now)
 {
 	bool stale;
 
-	if (stamp_of(g->conf_path, now)) {
+	if (stamp_of(g->conf_path, now))
 		*now = (struct stamp){ .taken_ns = 1 };
-	}
 	pthread_mutex_lock(&g->lock);
 	stale = lacks_store(g) ||
 	    (now->ino ? !stamp_settled(&g->stamp, now)
@@ -259,24 +252,22 @@ refresh(struct gate *g)
 {
 	struct stamp now;
 
-	if (!is_stale(g, &now)) {
+	if (!is_stale(g, &now))
 		return;
-	}
 	pthread_mutex_lock(&g->load);
-	if (is_stale(g, &now)) {
+	if (is_stale(g, &now))
 		load(g, &now);
-	}
 	pthread_mutex_unlock(&g->load);
 }
 
 struct gate *
-gate_open(const char *conf_path, int cut_fd)
+gate_open(const struct parts *parts, const char *conf_path, int cut_fd)
 {
 	struct gate *g = calloc(1, sizeof(*g));
 
-	if (!g) {
+	if (!g)
 		return NULL;
-	}
+	g->parts = parts;
 	g->conf_path = conf_path;
 	g->cut_fd = cut_fd;
 	g->text = buf_make(CONF_FILE_MAX);
@@ -289,9 +280,8 @@ gate_open(const char *conf_path, int cut_fd)
 void
 gate_close(struct gate *g)
 {
-	if (!g) {
+	if (!g)
 		return;
-	}
 	era_release(g->current);
 	transfer_shared_close(g->shared);
 	buf_free(&g->text);
@@ -308,9 +298,8 @@ gate_enter(struct gate *g)
 	refresh(g);
 	pthread_mutex_lock(&g->lock);
 	h = g->current;
-	if (h) {
+	if (h)
 		h->users++;
-	}
 	pthread_mutex_unlock(&g->lock);
 	return h ? &h->era : NULL;
 }
@@ -319,8 +308,14 @@ void
 gate_leave(struct gate *g, struct era *e)
 {
 	pthread_mutex_lock(&g->lock);
-	era_release((struct held_era *)e);
+	era_release((struct held_era *)e); /* an era is the first member of its held_era */
 	pthread_mutex_unlock(&g->lock);
+}
+
+const struct parts *
+gate_parts(const struct gate *g)
+{
+	return g->parts;
 }
 
 int
@@ -335,9 +330,8 @@ gate_shared(struct gate *g)
 	struct transfer_shared *s;
 
 	pthread_mutex_lock(&g->load);
-	if (!g->shared) {
+	if (!g->shared)
 		g->shared = transfer_shared_open();
-	}
 	s = g->shared;
 	pthread_mutex_unlock(&g->load);
 	return s;

@@ -37,9 +37,8 @@ is_served(const struct sockaddr_un *to)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool served = fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
 
-	if (fd >= 0) {
+	if (fd >= 0)
 		(void)close(fd);
-	}
 	return served;
 }
 
@@ -50,17 +49,14 @@ open_unix(const char *where, const char *path)
 	mode_t mask;
 	int fd, rc;
 
-	if (strlen(path) >= sizeof(to.sun_path)) {
+	if (strlen(path) >= sizeof(to.sun_path))
 		return complain(where, "the path is too long for a socket");
-	}
 	memcpy(to.sun_path, path, strlen(path) + 1);
-	if (is_served(&to)) {
+	if (is_served(&to))
 		return complain(where, "another process serves there");
-	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
+	if (fd < 0)
 		return complain(where, strerror(errno));
-	}
 	(void)unlink(path);
 	mask = umask(0117);
 	rc = bind(fd, (const struct sockaddr *)&to, sizeof(to));
@@ -78,9 +74,8 @@ open_address(const char *where, const struct addrinfo *a)
 	int one = 1;
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0) {
+	if (fd < 0)
 		return complain(where, strerror(errno));
-	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, BACKLOG)) {
@@ -103,9 +98,8 @@ open_tcp(const char *where)
 	size_t n = colon ? (size_t)(colon - where) : 0;
 	int fd, error;
 
-	if (!colon || n == 0 || n >= sizeof(host)) {
+	if (!colon || n == 0 || n >= sizeof(host))
 		return complain(where, "must be unix:/path or host:port");
-	}
 	if (where[0] == '[' && n > 2 && where[n - 1] == ']') {
 		memcpy(host, where + 1, n - 2);
 		host[n - 2] = '\0';
@@ -114,9 +108,8 @@ open_tcp(const char *where)
 		host[n] = '\0';
 	}
 	error = getaddrinfo(host, colon + 1, &hints, &found);
-	if (error) {
+	if (error)
 		return complain(where, gai_strerror(error));
-	}
 	fd = open_address(where, found);
 	freeaddrinfo(found);
 	return fd;
@@ -135,7 +128,6 @@ listener_remove(const char *where)
 {
 	const char *path = unix_path(where);
 
-	if (path) {
+	if (path)
 		(void)unlink(path);
-	}
 }

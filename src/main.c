@@ -57,11 +57,9 @@ cmd_help(int argc, char **argv)
 static const struct command *
 find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		if (strcmp(name, commands[i].name) == 0) {
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (strcmp(name, commands[i].name) == 0)
 			return &commands[i];
-		}
-	}
 	return NULL;
 }
 
@@ -72,16 +70,13 @@ main(int argc, char **argv)
 
 	/* A CGI host may make arguments out of the query (RFC 3875 4.4): they are the client's, and
 	 * say nothing here. */
-	if (serve_as_cgi()) {
+	if (serve_as_cgi())
 		return serve_main(1, argv);
-	}
-	if (argc < 2 || (strncmp(argv[1], "--", 2) == 0 && !find(argv[1]))) {
+	if (argc < 2 || (strncmp(argv[1], "--", 2) == 0 && !find(argv[1])))
 		return serve_main(argc, argv);
-	}
 	command = find(argv[1]);
-	if (command) {
+	if (command)
 		return command->run(argc - 1, argv + 1);
-	}
 	(void)fprintf(stderr, "postern: no command '%s'\n", argv[1]);
 	print_usage(stderr);
 	return 2;

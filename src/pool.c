@@ -46,6 +46,8 @@ struct pool {
 	bool led;	     /* a thread is the leader */
 	bool stopping;
 	unsigned threads, threads_max;
+	pthread_t *started; /* every thread there ever was, to be joined at the end */
+	unsigned started_n;
 };
 
 enum taken { TAKEN_STOP, TAKEN_CALL, TAKEN_LAST };
@@ -63,9 +65,8 @@ watch(const struct pool *p, int fd, uint32_t events)
 static void
 park(const struct pool *p, int fd)
 {
-	if (watch(p, fd, EPOLLIN | EPOLLRDHUP)) {
+	if (watch(p, fd, EPOLLIN | EPOLLRDHUP))
 		(void)close(fd);
-	}
 }
 
 static void
@@ -116,39 +117,32 @@ lead(const struct pool *p)
 			log_error("pool", "what=\"waiting for calls failed: %m\"");
 			return -1;
 		}
-		if (n <= 0) {
+		if (n <= 0)
 			continue;
-		}
-		if (e[0].data.fd == p->stop_fd) {
+		if (e[0].data.fd == p->stop_fd)
 			return -1;
-		}
-		if (e[0].data.fd == p->listen_fd) {
+		if (e[0].data.fd == p->listen_fd)
 			fd = take_new(p);
-		} else if (epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, e[0].data.fd, NULL) == 0) {
+		else if (epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, e[0].data.fd, NULL) == 0)
 			fd = e[0].data.fd;
-		}
-		if (fd >= 0) {
+		if (fd >= 0)
 			return fd;
-		}
 	}
 }
 
 static void *thread_main(void *arg);
 
-/* Starts a thread; its place is already counted. */
+/* Starts a thread; it is already counted, and `place` is its own in `started`. */
 static int
-grow(struct pool *p)
+grow(struct pool *p, unsigned place)
 {
 	pthread_attr_t attr;
-	pthread_t thread;
 	int error = pthread_attr_init(&attr);
 
-	if (error) {
+	if (error)
 		return -1;
-	}
 	(void)pthread_attr_setstacksize(&attr, POOL_STACK);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	error = pthread_create(&thread, &attr, thread_main, p);
+	error = pthread_create(&p->started[place], &attr, thread_main, p);
 	(void)pthread_attr_destroy(&attr);
 	if (error) {
 		log_error("pool", "error=%d what=\"no further thread can be started\"", error);
@@ -158,16 +152,15 @@ grow(struct pool *p)
 }
 
 /* Hands the leadership on. False when there is nobody to take it: the caller is the last one.
- * Called with the lock held; gives it up while a thread starts. */
+ * Called with the lock held. */
 static bool
 hand_on(struct pool *p)
 {
 	struct worker *next = p->idle;
 	bool grown;
 
-	if (p->stopping) {
+	if (p->stopping)
 		return true;
-	}
 	if (next) {
 		p->idle = next->below;
 		next->called = true;
@@ -175,13 +168,11 @@ hand_on(struct pool *p)
 		pthread_cond_signal(&next->wake);
 		return true;
 	}
-	if (p->threads >= p->threads_max) {
+	if (p->started_n >= p->threads_max)
 		return false;
-	}
 	p->threads++;
-	pthread_mutex_unlock(&p->lock);
-	grown = grow(p) == 0;
-	pthread_mutex_lock(&p->lock);
+	grown = grow(p, p->started_n) == 0;
+	p->started_n += grown ? 1 : 0;
 	p->threads -= grown ? 0 : 1;
 	return grown;
 }
@@ -205,10 +196,12 @@ await_lead(struct pool *p, struct worker *self)
 		self->called = false;
 		self->below = p->idle;
 		p->idle = self;
-		while (!self->called && !p->stopping) {
+		while (!self->called && !p->stopping)
 			pthread_cond_wait(&self->wake, &p->lock);
-		}
+		p->led = p->led && !self->called;
 	}
+	if (p->stopping && !p->led)
+		close_listener(p);
 	return !p->stopping;
 }
 
@@ -225,12 +218,10 @@ take(struct pool *p, struct worker *self, int *fd)
 		*fd = lead(p);
 		pthread_mutex_lock(&p->lock);
 		p->led = false;
-		if (p->stopping) {
+		if (p->stopping)
 			close_listener(p);
-		}
-		if (*fd >= 0) {
+		if (*fd >= 0)
 			what = hand_on(p) ? TAKEN_CALL : TAKEN_LAST;
-		}
 	}
 	pthread_mutex_unlock(&p->lock);
 	return what;
@@ -243,9 +234,8 @@ leave(struct pool *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->threads--;
-	if (p->threads == 0 && !p->stopping) {
+	if (p->threads == 0 && !p->stopping)
 		(void)kill(getpid(), SIGTERM);
-	}
 	pthread_cond_broadcast(&p->left);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -259,15 +249,13 @@ thread_main(void *arg)
 	enum taken what;
 	int fd;
 
-	if (!c) {
+	if (!c)
 		log_error("pool", "what=\"no memory or descriptors for a thread\"");
-	}
 	while (c && (what = take(p, &self, &fd)) != TAKEN_STOP) {
 		int kept = call_run(c, fd, what == TAKEN_LAST);
 
-		if (kept >= 0) {
+		if (kept >= 0)
 			park(p, kept);
-		}
 	}
 	call_close(c);
 	pthread_cond_destroy(&self.wake);
@@ -296,9 +284,8 @@ pool_start(struct gate *g, const struct front *front, int listen_fd, unsigned th
 	struct pool *p = calloc(1, sizeof(*p));
 	pthread_condattr_t attr;
 
-	if (!p) {
+	if (!p)
 		return NULL;
-	}
 	p->gate = g;
 	p->front = front;
 	p->listen_fd = listen_fd;
@@ -309,13 +296,15 @@ pool_start(struct gate *g, const struct front *front, int listen_fd, unsigned th
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&p->left, &attr);
 	pthread_condattr_destroy(&attr);
-	p->threads = 1;
-	if (open_descriptors(p) || grow(p)) {
+	p->started = calloc(p->threads_max, sizeof(*p->started));
+	pthread_mutex_lock(&p->lock);
+	if (!p->started || open_descriptors(p) || !hand_on(p)) {
 		log_error("pool", "what=\"cannot start: %m\"");
-		p->threads = 0;
+		pthread_mutex_unlock(&p->lock);
 		pool_free(p);
 		return NULL;
 	}
+	pthread_mutex_unlock(&p->lock);
 	return p;
 }
 
@@ -326,17 +315,14 @@ pool_stop(struct pool *p)
 
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;
-	for (struct worker *w = p->idle; w; w = w->below) {
+	for (struct worker *w = p->idle; w; w = w->below)
 		pthread_cond_signal(&w->wake);
-	}
 	p->idle = NULL;
-	if (!p->led) {
+	if (!p->led)
 		close_listener(p);
-	}
 	pthread_mutex_unlock(&p->lock);
-	if (write(p->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one)) {
+	if (write(p->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		log_error("pool", "what=\"the leader cannot be woken: %m\"");
-	}
 }
 
 bool
@@ -352,9 +338,8 @@ pool_wait(struct pool *p, int64_t wait_ms)
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&p->lock);
-	while (p->threads > 0 && !error) {
+	while (p->threads > 0 && !error)
 		error = pthread_cond_timedwait(&p->left, &p->lock, &until);
-	}
 	all = p->threads == 0;
 	pthread_mutex_unlock(&p->lock);
 	return all;
@@ -365,11 +350,13 @@ pool_free(struct pool *p)
 {
 	int fds[] = { p->listen_fd, p->epoll_fd, p->stop_fd };
 
-	for (size_t i = 0; i < 3; i++) {
-		if (fds[i] >= 0) {
+	for (unsigned i = 0; i < p->started_n; i++)
+		(void)pthread_join(p->started[i], NULL);
+	free(p->started);
+
+	for (size_t i = 0; i < 3; i++)
+		if (fds[i] >= 0)
 			(void)close(fds[i]);
-		}
-	}
 	pthread_cond_destroy(&p->left);
 	pthread_mutex_destroy(&p->lock);
 	free(p);

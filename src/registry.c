@@ -25,40 +25,28 @@ static const struct surface surfaces[] = {
 };
 /* clang-format on */
 
-static const struct kind *const kinds[] = { &kind_anthropic, &kind_echo };
+static const struct kind *const kinds[] = { &kind_anthropic, &kind_echo, NULL };
 static const char *const kind_names[] = { "anthropic", "echo", NULL };
-static const struct store_kind *const stores[] = { &store_local };
+static const struct store_kind *const stores[] = { &store_local, NULL };
 
-const struct surface *
-registry_surfaces(void)
+_Static_assert(sizeof(kinds) / sizeof(*kinds) == sizeof(kind_names) / sizeof(*kind_names),
+    "a name for every kind");
+
+static const struct parts parts = {
+	.surfaces = surfaces,
+	.kinds = kinds,
+	.stores = stores,
+	.kind_names = kind_names,
+};
+
+const struct parts *
+registry(void)
 {
-	return surfaces;
+	return &parts;
 }
 
 const char *const *
 registry_kind_names(void)
 {
 	return kind_names;
-}
-
-const struct kind *
-registry_kind(struct span name)
-{
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (span_eq(name, span_of(kinds[i]->name))) {
-			return kinds[i];
-		}
-	}
-	return NULL;
-}
-
-const struct store_kind *
-registry_store(struct span name)
-{
-	for (size_t i = 0; i < sizeof(stores) / sizeof(*stores); i++) {
-		if (span_eq(name, span_of(stores[i]->name))) {
-			return stores[i];
-		}
-	}
-	return NULL;
 }

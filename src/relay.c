@@ -12,7 +12,6 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "front/watch.h"
-#include "registry.h"
 #include "wire/header.h"
 
 /* How long the upstream's connection is read on after its last event, so that it can be kept. */
@@ -51,9 +50,8 @@ struct relay {
 static int
 fail(struct relay *r, enum fault f, const char *message)
 {
-	if (r->out->refusal.fault == FAULT_NONE) {
+	if (r->out->refusal.fault == FAULT_NONE)
 		refusal_set(&r->out->refusal, f, "%s", message);
-	}
 	return -1;
 }
 
@@ -70,9 +68,8 @@ begin_stream(struct relay *r)
 	const char *type =
 	    r->content_type[0] && r->streaming ? r->content_type : STREAM_TYPE "; charset=utf-8";
 
-	if (buf_add(&r->lines, SPAN(STREAM_LINES))) {
+	if (buf_add(&r->lines, SPAN(STREAM_LINES)))
 		return fail(r, FAULT_INTERNAL, "");
-	}
 	return answer_begin(r->order->answer, 200, span_of(type), buf_span(&r->lines)) ? gone(r)
 										       : 0;
 }
@@ -80,12 +77,10 @@ begin_stream(struct relay *r)
 static int
 send_bytes(struct relay *r, struct span bytes)
 {
-	if (bytes.n == 0) {
+	if (bytes.n == 0)
 		return 0;
-	}
-	if (!r->order->answer->begun && begin_stream(r)) {
+	if (!r->order->answer->begun && begin_stream(r))
 		return -1;
-	}
 	r->sent_ms = clock_mono_ms();
 	return answer_write(r->order->answer, bytes) ? gone(r) : 0;
 }
@@ -99,16 +94,14 @@ on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
 
 	if (r->order->answer->begun || r->opened) {
 		refusal->fault = FAULT_UP_ERROR;
-		if (send_bytes(r, ev->raw) || answer_flush(r->order->answer)) {
+		if (send_bytes(r, ev->raw) || answer_flush(r->order->answer))
 			refusal->fault = FAULT_CLIENT_GONE;
-		}
 		r->out->told = true;
 		return -1;
 	}
 	spool_clear(&r->whole, HOLD_KEEP);
-	if (spool_add(&r->whole, data) != SPOOL_OK || spool_view(&r->whole, &data)) {
+	if (spool_add(&r->whole, data) != SPOOL_OK || spool_view(&r->whole, &data))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's error is too large.");
-	}
 	r->kind->refusal(200, data, refusal);
 	return -1;
 }
@@ -117,9 +110,8 @@ on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
 static int
 check_grammar(struct relay *r, enum event_type type)
 {
-	if (type == EVENT_MESSAGE_START && r->opened) {
+	if (type == EVENT_MESSAGE_START && r->opened)
 		return fail(r, FAULT_UP_ANSWER, "The upstream began its message twice.");
-	}
 	if (type >= EVENT_BLOCK_START && type <= EVENT_MESSAGE_STOP && !r->opened) {
 		return fail(
 		    r, FAULT_UP_ANSWER, "The upstream's stream did not begin with message_start.");
@@ -136,13 +128,11 @@ static int
 data_of(struct relay *r, const struct sse_event *ev, struct span *data)
 {
 	*data = ev->data;
-	if (!ev->split) {
+	if (!ev->split)
 		return 0;
-	}
 	buf_reset(&r->joined, HOLD_KEEP);
-	if (sse_join(ev->raw, &r->joined)) {
+	if (sse_join(ev->raw, &r->joined))
 		return fail(r, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
-	}
 	*data = buf_span(&r->joined);
 	return 0;
 }
@@ -151,25 +141,20 @@ data_of(struct relay *r, const struct sse_event *ev, struct span *data)
 static enum pass
 judge_event(struct relay *r, struct span name, const struct event *what)
 {
-	if (what->type == EVENT_ERROR) {
+	if (what->type == EVENT_ERROR)
 		return PASS_ERROR;
-	}
-	if (what->type == EVENT_PING || what->type == EVENT_NOTHING) {
+	if (what->type == EVENT_PING || what->type == EVENT_NOTHING)
 		return r->order->answer->begun || r->opened ? PASS_ON : PASS_DROP;
-	}
-	if (check_grammar(r, what->type)) {
+	if (check_grammar(r, what->type))
 		return PASS_STOP;
-	}
-	if (what->usage.p) {
+	if (what->usage.p)
 		usage_set(&r->out->usage, what->usage);
-	}
 	if (what->type == EVENT_MESSAGE_STOP) {
 		r->closed = true;
 		r->closed_ms = clock_mono_ms();
 	}
-	if (name.n > 0) {
+	if (name.n > 0)
 		return PASS_ON;
-	}
 	/* Without its name the SDKs would not see the event; one that has none to give (`[DONE]`)
 	 * is not of this API. */
 	return what->type_name.n > 0 ? PASS_NAMED : PASS_DROP;
@@ -190,22 +175,19 @@ pass_event(struct relay *r, const struct sse_event *ev, struct span *run)
 	struct span data;
 	enum pass pass;
 
-	if (data_of(r, ev, &data)) {
+	if (data_of(r, ev, &data))
 		return -1;
-	}
 	r->kind->event(ev->name, data, &what);
 	pass = judge_event(r, ev->name, &what);
 	if (pass == PASS_ON) {
 		run->n += ev->raw.n;
 		return 0;
 	}
-	if (send_bytes(r, *run) || pass == PASS_STOP) {
+	if (send_bytes(r, *run) || pass == PASS_STOP)
 		return -1;
-	}
 	*run = (struct span){ ev->raw.p + ev->raw.n, 0 };
-	if (pass == PASS_ERROR) {
+	if (pass == PASS_ERROR)
 		return on_error_event(r, ev, data);
-	}
 	return pass == PASS_NAMED ? send_name(r, what.type_name) || send_bytes(r, ev->raw) : 0;
 }
 
@@ -219,9 +201,8 @@ pass_events(struct relay *r, struct span text, size_t *used)
 
 	while (!r->closed && sse_next(&r->sse, span_cut(text, *used, text.n), &ev)) {
 		*used += ev.raw.n;
-		if (pass_event(r, &ev, &run)) {
+		if (pass_event(r, &ev, &run))
 			return -1;
-		}
 	}
 	return send_bytes(r, run);
 }
@@ -234,9 +215,8 @@ on_stream(struct relay *r, struct span chunk)
 	struct span text = chunk;
 	size_t used = 0;
 
-	if (r->closed) { /* nothing of this API comes after message_stop */
+	if (r->closed) /* nothing of this API comes after message_stop */
 		return 0;
-	}
 	if (r->hold.len > 0) {
 		if (buf_add(&r->hold, chunk)) {
 			return fail(
@@ -244,17 +224,14 @@ on_stream(struct relay *r, struct span chunk)
 		}
 		text = buf_span(&r->hold);
 	}
-	if (pass_events(r, text, &used)) {
+	if (pass_events(r, text, &used))
 		return -1;
-	}
-	if (r->hold.len > 0) {
+	if (r->hold.len > 0)
 		buf_drop(&r->hold, used);
-	} else if (buf_add(&r->hold, span_cut(text, used, text.n))) {
+	else if (buf_add(&r->hold, span_cut(text, used, text.n)))
 		return fail(r, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
-	}
-	if (used > 0 && r->order->answer->begun && answer_flush(r->order->answer)) {
+	if (used > 0 && r->order->answer->begun && answer_flush(r->order->answer))
 		return gone(r);
-	}
 	return 0;
 }
 
@@ -274,9 +251,8 @@ on_head(void *arg, const struct transfer_head *head)
 	memcpy(r->content_type, head->content_type, sizeof(r->content_type));
 	memcpy(r->out->upstream_request_id, head->request_id, sizeof(r->out->upstream_request_id));
 	buf_reset(&r->lines, HOLD_KEEP);
-	if (buf_add(&r->lines, buf_span(&head->relay))) {
+	if (buf_add(&r->lines, buf_span(&head->relay)))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's headers are too large.");
-	}
 	if (head->encoded) {
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream compressed its answer, which it was not asked to.");
@@ -292,9 +268,8 @@ on_data(void *arg, struct span bytes)
 {
 	struct relay *r = arg;
 
-	if (r->streaming) {
+	if (r->streaming)
 		return on_stream(r, bytes);
-	}
 	switch (spool_add(&r->whole, bytes)) {
 	case SPOOL_OK:
 		return 0;
@@ -315,21 +290,17 @@ keep_alive(struct relay *r, int64_t *wait_ms)
 	int64_t now = clock_mono_ms();
 	int64_t due = a->begun ? r->sent_ms + c->ping_ms : r->forward_ms + c->commit_ms;
 
-	if (!r->order->turn->stream || (a->begun && c->ping_ms == 0) || r->closed) {
+	if (!r->order->turn->stream || (a->begun && c->ping_ms == 0) || r->closed)
 		return 0;
-	}
 	if (now >= due) {
-		if (!a->begun && begin_stream(r)) {
+		if (!a->begun && begin_stream(r))
 			return -1;
-		}
-		if (answer_ping(a)) {
+		if (answer_ping(a))
 			return gone(r);
-		}
 		r->sent_ms = now;
 		due = now + c->ping_ms;
-		if (c->ping_ms == 0) {
+		if (c->ping_ms == 0)
 			return 0;
-		}
 	}
 	*wait_ms = due - now;
 	return 0;
@@ -369,9 +340,8 @@ check_whole(struct relay *r, struct span body)
 	struct json_member m[] = { { .name = SPAN("type") }, { .name = SPAN("usage") } };
 	struct json_fault fault;
 
-	if (r->status == 204 || span_trim(body).n == 0) {
+	if (r->status == 204 || span_trim(body).n == 0)
 		return fail(r, FAULT_UP_ANSWER, "The upstream answered with nothing.");
-	}
 	if (json_scan(body, JSON_DEPTH_MAX, m, 2, &fault)) {
 		return fail(
 		    r, FAULT_UP_ANSWER, "The upstream's answer is not JSON, or it was cut off.");
@@ -384,9 +354,8 @@ check_whole(struct relay *r, struct span body)
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream answered with JSON instead of an event stream.");
 	}
-	if (json_type(m[1].value) == 'o') {
+	if (json_type(m[1].value) == 'o')
 		usage_set(&r->out->usage, m[1].value);
-	}
 	r->out->counted = r->order->op == OP_MESSAGES;
 	return 0;
 }
@@ -397,20 +366,17 @@ pass_whole(struct relay *r)
 	struct span body;
 	struct span type = r->content_type[0] ? span_of(r->content_type) : SPAN("application/json");
 
-	if (spool_view(&r->whole, &body)) {
+	if (spool_view(&r->whole, &body))
 		return fail(r, FAULT_INTERNAL, "");
-	}
 	if (r->status >= 400) {
 		r->kind->refusal(r->status, body, &r->out->refusal);
 		r->out->refusal_lines = buf_span(&r->lines);
 		return -1;
 	}
-	if (!is_good(r)) {
+	if (!is_good(r))
 		return fail(r, FAULT_UP_ANSWER, "The upstream answered with a redirection.");
-	}
-	if (check_whole(r, body)) {
+	if (check_whole(r, body))
 		return -1;
-	}
 	return answer_whole(r->order->answer, r->status, type, buf_span(&r->lines), body) ? gone(r)
 											  : 0;
 }
@@ -419,9 +385,8 @@ pass_whole(struct relay *r)
 static void
 conclude(struct relay *r, enum fault f, const char *reason)
 {
-	if (r->out->refusal.fault) {
+	if (r->out->refusal.fault)
 		return;
-	}
 	if (r->closed) {
 		r->out->counted = true;
 		return;
@@ -450,7 +415,7 @@ start_target(struct relay *r, const struct target *target)
 	out->refusal = (struct refusal){ 0 };
 	out->refusal_lines = (struct span){ 0 };
 	out->usage = (struct usage){ 0 };
-	r->kind = registry_kind(span_of(target->upstream->kind));
+	r->kind = parts_kind(gate_parts(r->gate), span_of(target->upstream->kind));
 	r->sse = (struct sse){ 0 };
 	r->status = 0;
 	r->content_type[0] = '\0';
@@ -500,16 +465,13 @@ pace(struct relay *r, int64_t pace_ms)
 		int64_t left = until - clock_mono_ms();
 		int64_t wait_ms = -1;
 
-		if (left <= 0) {
+		if (left <= 0)
 			return 0;
-		}
-		if (on_tick(r, false, &wait_ms)) {
+		if (on_tick(r, false, &wait_ms))
 			return -1;
-		}
 		wait_ms = wait_ms >= 0 && wait_ms < left ? wait_ms : left;
-		if (poll(&fd, 1, (int)wait_ms) > 0 && on_tick(r, true, &wait_ms)) {
+		if (poll(&fd, 1, (int)wait_ms) > 0 && on_tick(r, true, &wait_ms))
 			return -1;
-		}
 	}
 }
 
@@ -520,13 +482,11 @@ feed_answer(struct relay *r, struct span answer, int64_t pace_ms)
 	struct sse cutter = { 0 };
 	struct sse_event ev;
 
-	if (!r->streaming) {
+	if (!r->streaming)
 		return pace(r, pace_ms) || on_data(r, answer);
-	}
 	while (sse_next(&cutter, answer, &ev)) {
-		if (pace(r, pace_ms) || on_data(r, ev.raw)) {
+		if (pace(r, pace_ms) || on_data(r, ev.raw))
 			return -1;
-		}
 		answer = span_cut(answer, ev.raw.n, answer.n);
 	}
 	return 0;
@@ -541,12 +501,11 @@ ask_built_in(struct relay *r, const struct ask *ask)
 
 	(void)snprintf(head.content_type, sizeof(head.content_type), "%s",
 	    r->order->turn->stream ? STREAM_TYPE "; charset=utf-8" : "application/json");
-	if (spool_view(r->order->body, &body) || r->kind->answer(ask, body, &answer)) {
+	if (spool_view(r->order->body, &body) || r->kind->answer(ask, body, &answer))
 		(void)fail(r, FAULT_INTERNAL, "");
-	} else if (on_head(r, &head) == 0 &&
-	    feed_answer(r, buf_span(&answer), ask->target->upstream->pace_ms) == 0) {
+	else if (on_head(r, &head) == 0 &&
+	    feed_answer(r, buf_span(&answer), ask->target->upstream->pace_ms) == 0)
 		conclude(r, FAULT_NONE, "");
-	}
 	spool_unview(r->order->body);
 	buf_free(&answer);
 }
@@ -580,9 +539,8 @@ worth_another(const struct refusal *refusal)
 {
 	int status = refusal_status(refusal);
 
-	if (refusal->fault == FAULT_UP_ERROR) {
+	if (refusal->fault == FAULT_UP_ERROR)
 		return status == 408 || status == 429 || status >= 500;
-	}
 	return fault_row(refusal->fault)->next_target;
 }
 
@@ -603,9 +561,8 @@ relay_forward(struct relay *r, const struct relay_order *order, struct relay_res
 			    "upstream=%s what=\"the upstream refuses the credential of the configuration\"",
 			    out->target->upstream->name);
 		}
-		if (!out->refusal.fault || order->answer->begun || !worth_another(&out->refusal)) {
+		if (!out->refusal.fault || order->answer->begun || !worth_another(&out->refusal))
 			break;
-		}
 		log_warn("target", "request_id=%s upstream=%s fault=%s status=%d",
 		    order->answer->request_id, out->target->upstream->name,
 		    fault_row(out->refusal.fault)->name, refusal_status(&out->refusal));
@@ -618,9 +575,8 @@ relay_open(struct gate *g)
 {
 	struct relay *r = calloc(1, sizeof(*r));
 
-	if (!r) {
+	if (!r)
 		return NULL;
-	}
 	r->gate = g;
 	r->watch = watch_open(gate_cut_fd(g));
 	if (r->watch < 0) {
@@ -650,9 +606,8 @@ relay_rest(struct relay *r)
 void
 relay_close(struct relay *r)
 {
-	if (!r) {
+	if (!r)
 		return;
-	}
 	transfer_close(r->transfer);
 	(void)close(r->watch);
 	hreq_clear(&r->request);

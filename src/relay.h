@@ -41,9 +41,12 @@ struct relay_result {
 	bool counted;	  /* a message came to its end, so that usage must be there */
 };
 
-/* The memory of a thread's relays, kept between calls. */
-struct relay;
+struct relay; /* the memory of a thread's relays, kept between calls */
+
+/* NULL when memory or descriptors are out. */
 struct relay *relay_open(struct gate *g);
+
+/* Frees it; NULL is fine. */
 void relay_close(struct relay *r);
 
 /* Forwards. Everything that the client can be sent is sent, except a refusal: that is the caller's,

@@ -25,6 +25,7 @@
 #include "gate.h"
 #include "listener.h"
 #include "pool.h"
+#include "registry.h"
 #include "supervisor.h"
 
 #define THREADS_DEFAULT 256
@@ -71,18 +72,14 @@ parent_is_web_server(void)
 	FILE *f;
 
 	if (snprintf(path, sizeof(path), "/proc/%ld/comm", (long)getppid()) < 0 ||
-	    !(f = fopen(path, "re"))) {
+	    !(f = fopen(path, "re")))
 		return false;
-	}
-	if (!fgets(name, sizeof(name), f)) {
+	if (!fgets(name, sizeof(name), f))
 		name[0] = '\0';
-	}
 	(void)fclose(f);
-	for (size_t i = 0; i < sizeof(servers) / sizeof(*servers); i++) {
-		if (span_eq(span_trim(span_of(name)), span_of(servers[i]))) {
+	for (size_t i = 0; i < sizeof(servers) / sizeof(*servers); i++)
+		if (span_eq(span_trim(span_of(name)), span_of(servers[i])))
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -136,9 +133,8 @@ drain_ms(struct gate *g, bool by_web_server)
 	struct era *e = by_web_server ? NULL : gate_enter(g);
 	int64_t ms = e ? e->conf->drain_ms : HOSTED_DRAIN_MS;
 
-	if (e) {
+	if (e)
 		gate_leave(g, e);
-	}
 	return ms;
 }
 
@@ -147,9 +143,8 @@ cut_calls(int cut_fd)
 {
 	uint64_t one = 1;
 
-	if (write(cut_fd, &one, sizeof(one)) != (ssize_t)sizeof(one)) {
+	if (write(cut_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		log_error("serve", "what=\"calls cannot be told to end: %m\"");
-	}
 }
 
 /* Waits for the calls to end; a second signal ends the patience. */
@@ -166,12 +161,10 @@ drain(struct pool *p, int64_t wait_ms)
 		struct timespec now = { 0 };
 		int64_t left = until - clock_mono_ms();
 
-		if (pool_wait(p, left < 0 ? 0 : left < 100 ? left : 100)) {
+		if (pool_wait(p, left < 0 ? 0 : left < 100 ? left : 100))
 			return true;
-		}
-		if (left <= 0 || sigtimedwait(&stops, NULL, &now) > 0) {
+		if (left <= 0 || sigtimedwait(&stops, NULL, &now) > 0)
 			return false;
-		}
 	}
 }
 
@@ -180,9 +173,8 @@ stop(struct pool *p, struct gate *g, const struct serve *s, int cut_fd)
 {
 	log_info("serve", "pid=%ld what=\"stopping\"", (long)getpid());
 	pool_stop(p);
-	if (drain(p, drain_ms(g, s->by_web_server))) {
+	if (drain(p, drain_ms(g, s->by_web_server)))
 		return;
-	}
 	cut_calls(cut_fd);
 	if (!pool_wait(p, s->by_web_server ? CUT_WAIT_MS : CUT_WAIT_ALONE_MS)) {
 		log_warn("serve", "pid=%ld what=\"ended with calls that would not end\"",
@@ -200,7 +192,8 @@ work(void *arg)
 	struct gate *g;
 	struct pool *p;
 
-	if (cut_fd < 0 || front_fcgi_init() || !(g = gate_open(s->conf_path.p, cut_fd))) {
+	if (cut_fd < 0 || front_fcgi_init() ||
+	    !(g = gate_open(registry(), s->conf_path.p, cut_fd))) {
 		log_error("serve", "what=\"cannot start: %m\"");
 		return 1;
 	}
@@ -233,7 +226,7 @@ static int
 serve_cgi(const struct serve *s)
 {
 	int cut_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	struct gate *g = cut_fd < 0 ? NULL : gate_open(s->conf_path.p, cut_fd);
+	struct gate *g = cut_fd < 0 ? NULL : gate_open(registry(), s->conf_path.p, cut_fd);
 	struct call *c = g ? call_open(g, &front_cgi) : NULL;
 	pthread_t waiter;
 
@@ -302,9 +295,8 @@ read_options(int argc, char **argv, struct serve *s)
 			rc = usage();
 		}
 	}
-	if (rc == 0 && optind < argc) {
+	if (rc == 0 && optind < argc)
 		rc = usage();
-	}
 	return rc ? rc : cmd_conf_path(conf, &s->conf_path);
 }
 
@@ -313,12 +305,11 @@ read_options(int argc, char **argv, struct serve *s)
 static int
 check_conf(const struct serve *s)
 {
-	struct gate *g = gate_open(s->conf_path.p, -1);
+	struct gate *g = gate_open(registry(), s->conf_path.p, -1);
 	struct era *e = g ? gate_enter(g) : NULL;
 
-	if (e) {
+	if (e)
 		gate_leave(g, e);
-	}
 	gate_close(g);
 	return e ? 0 : 1;
 }
@@ -328,17 +319,14 @@ serve_fcgi(struct serve *s)
 {
 	int rc;
 
-	if (s->where && check_conf(s)) {
+	if (s->where && check_conf(s))
 		return 1;
-	}
 	s->listen_fd = s->where ? listener_open(s->where) : STDIN_FILENO;
-	if (s->listen_fd < 0) {
+	if (s->listen_fd < 0)
 		return 1;
-	}
 	rc = s->workers > 0 ? supervisor_run(s->workers, work, s) : work(s);
-	if (s->where) {
+	if (s->where)
 		listener_remove(s->where);
-	}
 	return rc;
 }
 

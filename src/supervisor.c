@@ -44,9 +44,8 @@ start(struct worker *w, supervisor_work *work, void *arg)
 	if (w->pid == 0) {
 		/* Without the supervisor nobody would stop it. */
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-		if (getppid() != parent) {
+		if (getppid() != parent)
 			_exit(1);
-		}
 		_exit(work(arg));
 	}
 	log_info("worker", "pid=%ld what=\"started\"", (long)w->pid);
@@ -62,12 +61,10 @@ start_due(struct supervisor *s, supervisor_work *work, void *arg)
 	for (unsigned i = 0; i < s->n && !s->stopping; i++) {
 		struct worker *w = &s->workers[i];
 
-		if (w->pid == 0 && w->not_before_ms <= now) {
+		if (w->pid == 0 && w->not_before_ms <= now)
 			start(w, work, arg);
-		}
-		if (w->pid == 0 && (wait_ms < 0 || w->not_before_ms - now < wait_ms)) {
+		if (w->pid == 0 && (wait_ms < 0 || w->not_before_ms - now < wait_ms))
 			wait_ms = w->not_before_ms > now ? w->not_before_ms - now : 1;
-		}
 	}
 	return wait_ms;
 }
@@ -113,20 +110,17 @@ alive(const struct supervisor *s)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < s->n; i++) {
+	for (unsigned i = 0; i < s->n; i++)
 		n += s->workers[i].pid > 0;
-	}
 	return n;
 }
 
 static void
 send_all(const struct supervisor *s, int sig)
 {
-	for (unsigned i = 0; i < s->n; i++) {
-		if (s->workers[i].pid > 0) {
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->workers[i].pid > 0)
 			(void)kill(s->workers[i].pid, sig);
-		}
-	}
 }
 
 static int
@@ -144,16 +138,14 @@ supervisor_run(unsigned workers, supervisor_work *work, void *arg)
 {
 	struct supervisor s = { .workers = calloc(workers, sizeof(*s.workers)), .n = workers };
 
-	if (!s.workers) {
+	if (!s.workers)
 		return 1;
-	}
 	for (;;) {
 		int64_t wait_ms = start_due(&s, work, arg);
 		int sig;
 
-		if (s.stopping && alive(&s) == 0) {
+		if (s.stopping && alive(&s) == 0)
 			break;
-		}
 		sig = wait_signal(wait_ms);
 		if (sig == SIGTERM || sig == SIGINT || sig == SIGUSR1) {
 			s.stopping = true;

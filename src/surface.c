@@ -6,9 +6,8 @@ take_segment(struct span *path, struct span *out)
 {
 	size_t n = 0;
 
-	while (n < path->n && path->p[n] != '/') {
+	while (n < path->n && path->p[n] != '/')
 		n++;
-	}
 	*out = span_cut(*path, 0, n);
 	*path = span_cut(*path, n, path->n);
 	return n > 0;
@@ -24,15 +23,13 @@ matches(const struct surface *row, struct span path, struct surface_match *out)
 		bool is_id = span_starts(want, SPAN("{id}"));
 
 		if (is_id || span_starts(want, SPAN("{region}"))) {
-			if (!take_segment(&path, is_id ? &out->id : &out->region)) {
+			if (!take_segment(&path, is_id ? &out->id : &out->region))
 				return false;
-			}
 			want = span_cut(want, is_id ? 4 : 8, want.n);
 			continue;
 		}
-		if (path.n == 0 || path.p[0] != want.p[0]) {
+		if (path.n == 0 || path.p[0] != want.p[0])
 			return false;
-		}
 		path = span_cut(path, 1, path.n);
 		want = span_cut(want, 1, want.n);
 	}
@@ -42,11 +39,9 @@ matches(const struct surface *row, struct span path, struct surface_match *out)
 int
 surface_find(const struct surface *table, struct span path, struct surface_match *out)
 {
-	for (const struct surface *row = table; row->path; row++) {
-		if (matches(row, path, out)) {
+	for (const struct surface *row = table; row->path; row++)
+		if (matches(row, path, out))
 			return 0;
-		}
-	}
 	*out = (struct surface_match){ 0 };
 	return -1;
 }
@@ -58,14 +53,12 @@ without_origin(struct span uri)
 	const char *slashes;
 	size_t at;
 
-	if (!span_starts(uri, SPAN("http://")) && !span_starts(uri, SPAN("https://"))) {
+	if (!span_starts(uri, SPAN("http://")) && !span_starts(uri, SPAN("https://")))
 		return uri;
-	}
 	slashes = memchr(uri.p, ':', uri.n);
 	at = (size_t)(slashes - uri.p) + 3;
-	while (at < uri.n && uri.p[at] != '/' && uri.p[at] != '?') {
+	while (at < uri.n && uri.p[at] != '/' && uri.p[at] != '?')
 		at++;
-	}
 	return span_cut(uri, at, uri.n);
 }
 
@@ -77,9 +70,8 @@ is_program(struct span script)
 	for (size_t i = 0; i < 2; i++) {
 		size_t n = strlen(ends[i]);
 
-		if (script.n > n && memcmp(script.p + script.n - n, ends[i], n) == 0) {
+		if (script.n > n && memcmp(script.p + script.n - n, ends[i], n) == 0)
 			return true;
-		}
 	}
 	return false;
 }
@@ -88,9 +80,8 @@ static bool
 strip(struct span *path, struct span mount)
 {
 	if (mount.n == 0 || !span_starts(*path, mount) || path->n == mount.n ||
-	    path->p[mount.n] != '/') {
+	    path->p[mount.n] != '/')
 		return false;
-	}
 	*path = span_cut(*path, mount.n, path->n);
 	return true;
 }
@@ -109,12 +100,10 @@ surface_path(struct span request_uri, struct span script_name, struct span *quer
 		*query = span_cut(path, at + 1, path.n);
 		path = span_cut(path, 0, at);
 	}
-	if (!is_program(script_name) || strip(&path, script_name)) {
+	if (!is_program(script_name) || strip(&path, script_name))
 		return path;
-	}
-	while (slash > 0 && script_name.p[slash - 1] != '/') {
+	while (slash > 0 && script_name.p[slash - 1] != '/')
 		slash--;
-	}
 	(void)strip(&path, span_cut(script_name, 0, slash > 0 ? slash - 1 : 0));
 	return path;
 }

@@ -1,9 +1,10 @@
-/* buf: owned, growing, bounded bytes. A buf is made with its maximum; nothing can make it larger. */
+/* buf: owned, growing, bounded bytes. A buf is made with its maximum; nothing can make it larger.
+ */
 #ifndef POSTERN_BASE_BUF_H
 #define POSTERN_BASE_BUF_H
 
-#include "base/span.h"
 #include "base/check.h"
+#include "base/span.h"
 
 struct buf {
 	char *p; /* not zero-terminated unless buf_str was called */
@@ -26,23 +27,26 @@ buf_span(const struct buf *b)
 	return (struct span){ b->p, b->len };
 }
 
-/* Appends the bytes. -1 when they do not fit under max or memory is out; the buf is then unchanged. */
+/* Appends the bytes. -1 when they do not fit under max or memory is out; the buf is then unchanged.
+ */
 MUST_CHECK int buf_add(struct buf *b, struct span s);
 
 /* Appends formatted text (printf's rules). -1 as buf_add. */
 MUST_CHECK int buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Makes room for n more bytes and sets *at to it; the caller fills it and adds what it used to b->len.
- * -1 as buf_add. */
+/* Makes room for n more bytes and sets *at to it; the caller fills it and adds what it used to
+ * b->len. -1 as buf_add. */
 MUST_CHECK int buf_room(struct buf *b, size_t n, char **at);
 
-/* The content as a zero-terminated string (the zero is not counted in len), or NULL when there is no room. */
+/* The content as a zero-terminated string (the zero is not counted in len), or NULL when there is
+ * no room. */
 MUST_CHECK const char *buf_str(struct buf *b);
 
 /* Removes the first n bytes (n <= len). */
 void buf_drop(struct buf *b, size_t n);
 
-/* Empties it and keeps the memory for the next use, unless more than keep bytes are held: then it is freed. */
+/* Empties it and keeps the memory for the next use, unless more than keep bytes are held: then it
+ * is freed. */
 void buf_reset(struct buf *b, size_t keep);
 
 /* Overwrites the content with zeros, then frees it: for secrets. */

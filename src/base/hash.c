@@ -1,12 +1,12 @@
-/* hash: see hash.h. The only user of libcrypto's digests and of its random numbers. */
+/* hash: see hash.h. The only user of libcrypto's digests. */
 #include "base/hash.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 struct hash_stream {
 	EVP_MD_CTX *ctx;
@@ -104,9 +104,19 @@ hash_to_hex(const uint8_t hash[static HASH_LEN], char out[static HASH_HEX_LEN + 
 int
 hash_random(void *out, size_t n)
 {
-	if (n > INT_MAX)
-		return -1;
-	return RAND_bytes(out, (int)n) == 1 ? 0 : -1;
+	char *at = out;
+
+	while (n > 0) {
+		ssize_t got = getrandom(at, n, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return -1;
+		at += got;
+		n -= (size_t)got;
+	}
+	return 0;
 }
 
 void

@@ -1,4 +1,5 @@
-/* hash: SHA-256, constant-time comparison, random bytes and their text forms. The home of libcrypto's digests. */
+/* hash: SHA-256, constant-time comparison, random bytes and their text forms. The home of
+ * libcrypto's digests. */
 #ifndef POSTERN_BASE_HASH_H
 #define POSTERN_BASE_HASH_H
 
@@ -7,7 +8,7 @@
 #include "base/check.h"
 #include "base/span.h"
 
-#define HASH_LEN 32u
+#define HASH_LEN     32u
 #define HASH_HEX_LEN 64u
 
 struct hash_stream; /* a SHA-256 under way; opaque */
@@ -33,13 +34,16 @@ MUST_CHECK int hash_from_hex(struct span hex, uint8_t out[static HASH_LEN]);
 /* Lower-case hexadecimal with a terminating zero. */
 void hash_to_hex(const uint8_t hash[static HASH_LEN], char out[static HASH_HEX_LEN + 1]);
 
-/* n bytes from the system's generator (libcrypto's RAND_bytes). -1 when there are none to be had. */
+/* n bytes from the kernel's generator (getrandom(2)); libcrypto's own would keep a state per
+ * thread. -1 when there are none to be had. */
 MUST_CHECK int hash_random(void *out, size_t n);
 
-/* base64url without padding (RFC 4648 5) of n bytes with a terminating zero; out has room for 4*(n+2)/3+1. */
+/* base64url without padding (RFC 4648 5) of n bytes with a terminating zero; out has room for
+ * 4*(n+2)/3+1. */
 void hash_base64url(const uint8_t *bytes, size_t n, char *out);
 
-/* n characters of lower-case base32 (digits 2-7, letters a-z) from n random bytes, and a terminating zero. */
+/* n characters of lower-case base32 (digits 2-7, letters a-z) from n random bytes, and a
+ * terminating zero. */
 MUST_CHECK int hash_random_id(char *out, size_t n);
 
 /* Overwrites memory in a way the compiler keeps (OPENSSL_cleanse). */

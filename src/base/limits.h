@@ -2,43 +2,48 @@
 #ifndef POSTERN_BASE_LIMITS_H
 #define POSTERN_BASE_LIMITS_H
 
-#define KIB 1024u
-#define MIB (1024u * 1024u)
+#define KIB 1024ul
+#define MIB (1024ul * 1024ul)
 
 /* Configuration and key file. */
-#define CONF_FILE_MAX (1 * MIB)
-#define CONF_LIST_MAX 256u     /* entries in one list option */
+#define CONF_FILE_MAX	 (1 * MIB)
+#define CONF_LIST_MAX	 256u  /* entries in one list option */
 #define CONF_SECTION_MAX 4096u /* sections of one kind */
-#define FINDINGS_MAX 100u      /* faults shown of one file */
-#define KEY_LINE_MAX 4096u
-#define KEY_ID_MAX 32u
-#define SECRET_FILE_MAX (16 * KIB)
-#define NAME_MAX_LEN 64u /* workspace, upstream and region names */
+#define FINDINGS_MAX	 100u  /* faults shown of one file */
+#define KEY_FILE_MAX	 (1024 * MIB)
+#define KEY_DAMAGE_MAX	 100u /* damaged lines of the key file that are shown one by one */
+#define KEY_LINE_MAX	 4096u
+#define KEY_ID_MAX	 32u
+#define SECRET_FILE_MAX	 (16 * KIB)
+#define NAME_MAX_LEN	 64u /* workspace, upstream and region names */
 
 /* The request. */
 #define BODY_MEMORY_MAX (1 * MIB) /* above this a body is kept in an unlinked file */
-#define BODY_DRAIN_MAX (256 * MIB) /* what is read and thrown away so that a CGI host gets to read the answer */
-#define JSON_DEPTH_MAX 512u
-#define MODEL_MAX 256u /* the Messages API's own limit for `model` */
-#define PATH_MAX_LEN 2048u
-#define HEADER_VALUE_MAX (8 * KIB)
+#define BODY_DRAIN_MAX \
+	(256 * MIB) /* what is read and thrown away so that a CGI host gets to read the answer */
+#define JSON_DEPTH_MAX	    512u
+#define MODEL_MAX	    256u /* the Messages API's own limit for `model` */
+#define PATH_MAX_LEN	    2048u
+#define HEADER_VALUE_MAX    (8 * KIB)
 #define REQUEST_HEADERS_MAX (32 * KIB)
 
 /* The answer. */
-#define EVENT_MAX (16 * MIB) /* one server-sent event */
-#define ANSWER_MAX (64 * MIB) /* one whole, non-streaming answer */
+#define EVENT_MAX      (16 * MIB) /* one server-sent event */
+#define ANSWER_MAX     (64 * MIB) /* one whole, non-streaming answer */
 #define ERROR_BODY_MAX (64 * KIB)
-#define HEAD_MAX (16 * KIB) /* status line and headers towards the client */
-#define HOLD_KEEP (16 * KIB) /* what a stream's buffer keeps between calls */
-#define MESSAGE_MAX 1024u /* an error message of ours */
+#define HEAD_MAX       (16 * KIB) /* status line and headers towards the client */
+#define HOLD_KEEP      (16 * KIB) /* what a stream's buffer keeps between calls */
+#define MESSAGE_MAX    1024u	  /* an error message of ours */
 
 /* Routing. */
 #define TARGETS_MAX 16u
 
 /* Logs. */
-#define LOG_LINE_MAX 2048u
+#define LOG_LINE_MAX	2048u
 #define LEDGER_LINE_MAX (16 * KIB)
 #define LEDGER_TEXT_MAX 256u /* of one text in it; six times as long when every byte is escaped */
-#define TOKENS_MAX 1000000000000u /* in one call; a count above it is none, so that sums and prices cannot overflow */
+#define TOKENS_MAX                                                                              \
+	1000000000000u /* in one call; a count above it is none, so that sums and prices cannot \
+			  overflow */
 
 #endif

@@ -1,4 +1,5 @@
-/* num: the one parser of numbers, dates and durations. Pure; whole spans only, no leading or trailing blanks. */
+/* num: the one parser of numbers, dates and durations. Pure; whole spans only, no leading or
+ * trailing blanks. */
 #ifndef POSTERN_BASE_NUM_H
 #define POSTERN_BASE_NUM_H
 
@@ -10,15 +11,16 @@
 /* Decimal digits only. -1 when empty, not digits, or over max; *out is then unchanged. */
 MUST_CHECK int num_u64(struct span s, uint64_t max, uint64_t *out);
 
-/* A decimal number with at most `places` digits after the point, times 10^places: "3.75", 6 -> 3750000.
- * -1 when malformed, negative or over what fits. */
+/* A decimal number with at most `places` digits after the point, times 10^places: "3.75", 6 ->
+ * 3750000. -1 when malformed, negative or over what fits. */
 MUST_CHECK int num_fixed(struct span s, unsigned places, uint64_t *out);
 
-/* A point in time as Unix seconds, UTC: "2027-01-01" (its first second) or RFC 3339 "2027-01-01T12:30:00Z".
- * Days that do not exist are refused. */
+/* A point in time as Unix seconds, UTC: "2027-01-01" (its first second) or RFC 3339
+ * "2027-01-01T12:30:00Z". Days that do not exist are refused. */
 MUST_CHECK int num_date(struct span s, int64_t *out);
 
-/* A duration in seconds: "90s", "15m", "24h", "30d", or plain seconds. -1 when malformed or over 100 years. */
+/* A duration in seconds: "90s", "15m", "24h", "30d", or plain seconds. -1 when malformed or over
+ * 100 years. */
 MUST_CHECK int num_duration(struct span s, int64_t *out);
 
 #define NUM_TIME_LEN 25

@@ -53,8 +53,8 @@ span_starts(struct span s, struct span prefix)
 /* The span without leading and trailing spaces, tabs, CR and LF. */
 struct span span_trim(struct span s);
 
-/* Cuts the part before the first `sep` off *rest and returns it trimmed; a missing sep gives all of it.
- * Returns false when *rest.p is NULL, that is after the last part. */
+/* Cuts the part before the first `sep` off *rest and returns it trimmed; a missing sep gives all of
+ * it. Returns false when *rest.p is NULL, that is after the last part. */
 bool span_next(struct span *rest, char sep, struct span *part);
 
 #endif

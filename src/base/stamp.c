@@ -19,9 +19,8 @@ stamp_of(const char *path, struct stamp *out)
 	struct timespec now;
 	struct stat st;
 
-	if (stat(path, &st)) {
+	if (stat(path, &st))
 		return -1;
-	}
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	*out = (struct stamp){ .dev = (uint64_t)st.st_dev,
 		.ino = (uint64_t)st.st_ino,

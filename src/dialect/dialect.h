@@ -50,9 +50,13 @@ struct dialect {
 /* Fills fault and message (printf's rules; cut when too long). */
 void refusal_set(struct refusal *r, enum fault f, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* The HTTP status and error type that the client gets. */
+/* The HTTP status that the client gets when nothing was sent yet. */
 int refusal_status(const struct refusal *r);
+
+/* The error type that the client gets. */
 const char *refusal_type(const struct refusal *r);
+
+/* The message that the client gets. */
 const char *refusal_message(const struct refusal *r);
 
 #endif

@@ -54,9 +54,8 @@ read_members(const struct json_member *m, struct span body, struct turn *out, st
 {
 	enum fault f = read_model(&m[AT_MODEL], out, why);
 
-	if (f) {
+	if (f)
 		return f;
-	}
 	if (json_empty(m[AT_MESSAGES].value)) {
 		refusal_set(why, FAULT_BAD_REQUEST, "messages: at least one message is required");
 		return FAULT_BAD_REQUEST;
@@ -101,16 +100,14 @@ messages_parse(struct span body, enum op op, struct turn *out, struct refusal *w
 		return FAULT_BAD_REQUEST;
 	}
 	f = member_check(&m[AT_MODEL], true, 's', "must be a string", why);
-	if (!f) {
+	if (!f)
 		f = member_check(&m[AT_MESSAGES], true, 'a', "must be an array", why);
-	}
 	if (!f) {
 		f = member_check(
 		    &m[AT_MAX_TOKENS], asks, 'n', "must be an integer of at least 0", why);
 	}
-	if (!f && asks) {
+	if (!f && asks)
 		f = member_check(&m[AT_STREAM], false, 'b', "must be true or false", why);
-	}
 	return f ? f : read_members(m, body, out, why);
 }
 
@@ -136,11 +133,9 @@ put_envelope(struct span body, struct span request_id, struct buf *out)
 		edit.put = buf_span(&id);
 		rc = json_splice(body, &edit, 1, out);
 	}
-	for (size_t i = start; rc == 0 && i < out->len; i++) {
-		if (out->p[i] == '\n' || out->p[i] == '\r') {
+	for (size_t i = start; rc == 0 && i < out->len; i++)
+		if (out->p[i] == '\n' || out->p[i] == '\r')
 			out->p[i] = ' ';
-		}
-	}
 	buf_free(&id);
 	return rc;
 }
@@ -171,9 +166,8 @@ messages_refuse(const struct refusal *r, struct span request_id, bool event, str
 		rc = r->body.p ? put_envelope(r->body, request_id, out)
 			       : put_error(r, request_id, out);
 	}
-	if (!rc && event) {
+	if (!rc && event)
 		rc = buf_add(out, SPAN("\n\n"));
-	}
 	return rc;
 }
 

@@ -17,9 +17,8 @@ models_query_parse(struct models_query *q, struct span query, struct refusal *wh
 		struct span value = part;
 		struct span name;
 
-		if (!span_next(&value, '=', &name)) {
+		if (!span_next(&value, '=', &name))
 			continue;
-		}
 		if (span_eq(name, SPAN("after_id"))) {
 			q->after_id = value;
 		} else if (span_eq(name, SPAN("before_id"))) {
@@ -74,9 +73,8 @@ find_page(const struct models_query *q, size_t *from, size_t *to, bool *more)
 	*from = *to = back && at == c->models_n ? 0 : at;
 	*more = false;
 	for (size_t i = *from; back ? i > 0 : i < c->models_n; back ? i-- : i++) {
-		if (!is_listed(q, &c->models[back ? i - 1 : i])) {
+		if (!is_listed(q, &c->models[back ? i - 1 : i]))
 			continue;
-		}
 		if (left-- == 0) {
 			*more = true;
 			return;
@@ -88,12 +86,10 @@ find_page(const struct models_query *q, size_t *from, size_t *to, bool *more)
 static int
 put_end(const struct conf_model *first, const struct conf_model *last, bool more, struct buf *out)
 {
-	if (buf_addf(out, "],\"has_more\":%s,\"first_id\":", more ? "true" : "false")) {
+	if (buf_addf(out, "],\"has_more\":%s,\"first_id\":", more ? "true" : "false"))
 		return -1;
-	}
-	if (!first) {
+	if (!first)
 		return buf_add(out, SPAN("null,\"last_id\":null}"));
-	}
 	return json_put_string(out, span_of(first->id)) || buf_add(out, SPAN(",\"last_id\":")) ||
 		json_put_string(out, span_of(last->id)) || buf_add(out, SPAN("}"))
 	    ? -1
@@ -109,18 +105,15 @@ models_list(const struct models_query *q, struct buf *out)
 	bool more;
 
 	find_page(q, &from, &to, &more);
-	if (buf_add(out, SPAN("{\"data\":["))) {
+	if (buf_add(out, SPAN("{\"data\":[")))
 		return -1;
-	}
 	for (size_t i = from; i < to; i++) {
 		const struct conf_model *m = &q->conf->models[i];
 
-		if (!is_listed(q, m)) {
+		if (!is_listed(q, m))
 			continue;
-		}
-		if ((first && buf_add(out, SPAN(","))) || put_model(m, out)) {
+		if ((first && buf_add(out, SPAN(","))) || put_model(m, out))
 			return -1;
-		}
 		first = first ? first : m;
 		last = m;
 	}
@@ -132,8 +125,7 @@ models_one(const struct models_query *q, struct span id, struct buf *out)
 {
 	const struct conf_model *m = conf_model(q->conf, id);
 
-	if (!m || !is_listed(q, m)) {
+	if (!m || !is_listed(q, m))
 		return MODELS_UNKNOWN;
-	}
 	return put_model(m, out) ? MODELS_BROKEN : MODELS_FOUND;
 }

@@ -11,9 +11,8 @@ refusal_set(struct refusal *r, enum fault f, const char *fmt, ...)
 
 	r->fault = f;
 	va_start(ap, fmt);
-	if (vsnprintf(r->message, sizeof(r->message), fmt, ap) < 0) {
+	if (vsnprintf(r->message, sizeof(r->message), fmt, ap) < 0)
 		r->message[0] = '\0';
-	}
 	va_end(ap);
 }
 

@@ -27,9 +27,8 @@ cgi_open(void)
 {
 	struct cgi_seat *s = calloc(1, sizeof(*s));
 
-	if (!s) {
+	if (!s)
 		return NULL;
-	}
 	s->seat.front = &front_cgi;
 	s->out = buf_make(OUT_MAX);
 	return &s->seat;
@@ -62,9 +61,8 @@ cgi_read(struct front_seat *seat, char *to, size_t n)
 {
 	ssize_t got;
 
-	if (of(seat)->read_all) {
+	if (of(seat)->read_all)
 		return 0;
-	}
 	do {
 		got = read(STDIN_FILENO, to, n);
 	} while (got < 0 && errno == EINTR);
@@ -78,12 +76,10 @@ write_all(struct span s)
 	while (s.n > 0) {
 		ssize_t n = write(STDOUT_FILENO, s.p, s.n);
 
-		if (n < 0 && errno == EINTR) {
+		if (n < 0 && errno == EINTR)
 			continue;
-		}
-		if (n <= 0) {
+		if (n <= 0)
 			return -1;
-		}
 		s = span_cut(s, (size_t)n, s.n);
 	}
 	return 0;
@@ -104,9 +100,8 @@ cgi_write(struct front_seat *seat, struct span s)
 {
 	struct buf *out = &of(seat)->out;
 
-	if (s.n <= out->max - out->len) {
+	if (s.n <= out->max - out->len)
 		return buf_add(out, s);
-	}
 	return cgi_flush(seat) || write_all(s) ? -1 : 0;
 }
 
@@ -131,9 +126,8 @@ cgi_drain(struct front_seat *seat)
 	while (left > 0) {
 		ssize_t n = cgi_read(seat, sink, sizeof(sink));
 
-		if (n <= 0) {
+		if (n <= 0)
 			return;
-		}
 		left = (size_t)n < left ? left - (size_t)n : 0;
 	}
 }

@@ -19,9 +19,8 @@ struct fcgi_seat {
 int
 front_fcgi_init(void)
 {
-	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", CLOSE_WAIT_MS, 0)) {
+	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", CLOSE_WAIT_MS, 0))
 		return -1;
-	}
 	return FCGX_Init() ? -1 : 0;
 }
 
@@ -36,9 +35,8 @@ fcgi_open(void)
 {
 	struct fcgi_seat *s = calloc(1, sizeof(*s));
 
-	if (!s) {
+	if (!s)
 		return NULL;
-	}
 	s->seat.front = &front_fcgi;
 	/* No listening socket: when a connection turns out to be no good, the library has none to
 	 * accept from and returns. */
@@ -78,9 +76,8 @@ fcgi_read(struct front_seat *seat, char *to, size_t n)
 	FCGX_Stream *in = of(seat)->request.in;
 	int got = FCGX_GetStr(to, (int)n, in);
 
-	if (got < (int)n && FCGX_GetError(in) != 0) {
+	if (got < (int)n && FCGX_GetError(in) != 0)
 		return -1;
-	}
 	return got;
 }
 
@@ -91,9 +88,8 @@ fcgi_write(struct front_seat *seat, struct span s)
 {
 	FCGX_Stream *out = of(seat)->request.out;
 
-	if (s.n > 0 && FCGX_PutStr(s.p, (int)s.n, out) != (int)s.n) {
+	if (s.n > 0 && FCGX_PutStr(s.p, (int)s.n, out) != (int)s.n)
 		return -1;
-	}
 	return FCGX_GetError(out) ? -1 : 0;
 }
 

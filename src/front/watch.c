@@ -25,18 +25,16 @@ watch_add(int watch, struct front_seat *seat)
 	int fd = seat->front->watch_fd(seat, &events);
 	struct epoll_event client = { .events = events, .data.u32 = WATCH_CLIENT_GONE };
 
-	if (fd < 0 || epoll_ctl(watch, EPOLL_CTL_ADD, fd, &client)) {
+	if (fd < 0 || epoll_ctl(watch, EPOLL_CTL_ADD, fd, &client))
 		return -1;
-	}
 	return fd;
 }
 
 void
 watch_remove(int watch, int client_fd)
 {
-	if (client_fd >= 0) {
+	if (client_fd >= 0)
 		(void)epoll_ctl(watch, EPOLL_CTL_DEL, client_fd, NULL);
-	}
 }
 
 enum watch_seen
@@ -47,9 +45,8 @@ watch_look(int watch)
 	enum watch_seen what = WATCH_NOTHING;
 
 	for (int i = 0; i < n; i++) {
-		if (seen[i].data.u32 == WATCH_CLIENT_GONE) {
+		if (seen[i].data.u32 == WATCH_CLIENT_GONE)
 			return WATCH_CLIENT_GONE;
-		}
 		what = WATCH_CUT;
 	}
 	return what;

@@ -14,6 +14,8 @@ MUST_CHECK int watch_open(int cut_fd);
 /* Watches the client of a call until its connection is closed or watch_remove is called. Returns
  * the descriptor watched, or -1 when this front cannot know. */
 int watch_add(int watch, struct front_seat *seat);
+
+/* Ends what watch_add began; client_fd is what it returned. */
 void watch_remove(int watch, int client_fd);
 
 /* What there is to see, without waiting. */

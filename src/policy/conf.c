@@ -370,14 +370,6 @@ conf_parse(const char *text, const char *file, const char *const *kinds, struct 
 }
 
 static void
-list_free(struct conf_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->v[i]);
-	free(l->v);
-}
-
-static void
 upstream_free(struct conf_upstream *u)
 {
 	free(u->name);
@@ -386,7 +378,7 @@ upstream_free(struct conf_upstream *u)
 	free(u->api_key_file);
 	free(u->api_key_env);
 	free(u->ca_file);
-	list_free(&u->regions);
+	namelist_clear(&u->regions);
 }
 
 static void
@@ -399,7 +391,7 @@ model_free(struct conf_model *m)
 	free(m->targets);
 	free(m->id);
 	free(m->display_name);
-	list_free(&m->regions);
+	namelist_clear(&m->regions);
 }
 
 void
@@ -413,7 +405,7 @@ conf_free(struct conf *c)
 		model_free(&c->models[i]);
 	for (size_t i = 0; i < c->workspaces_n; i++) {
 		free(c->workspaces[i].name);
-		list_free(&c->workspaces[i].models);
+		namelist_clear(&c->workspaces[i].models);
 	}
 	free(c->upstreams);
 	free(c->models);
@@ -442,30 +434,4 @@ conf_workspace(const struct conf *c, struct span name)
 			return &c->workspaces[i];
 	}
 	return NULL;
-}
-
-bool
-conf_list_has(const struct conf_list *l, struct span name)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		if (span_eq(span_of(l->v[i]), name))
-			return true;
-	}
-	return false;
-}
-
-int
-conf_list_add(struct conf_list *l, const char *name)
-{
-	char **v = reallocarray(l->v, l->n + 1, sizeof(*v));
-	char *copy = strdup(name);
-
-	if (v)
-		l->v = v;
-	if (!v || !copy) {
-		free(copy);
-		return -1;
-	}
-	l->v[l->n++] = copy;
-	return 0;
 }

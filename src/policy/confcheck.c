@@ -72,7 +72,7 @@ check_url(const struct conf_upstream *u, const struct need *need, struct finding
 static int
 check_upstream(struct conf *c, struct conf_upstream *u, struct findings *f)
 {
-	if (u->regions.n == 0 && conf_list_add(&u->regions, c->default_region) < 0)
+	if (u->regions.n == 0 && namelist_add(&u->regions, c->default_region) < 0)
 		return -1;
 	if (!u->kind) {
 		/* A kind that was given and refused has its finding already; what it needs is not
@@ -106,7 +106,7 @@ static bool
 lives_in(const struct conf *c, const struct conf_model *m, const char *region)
 {
 	for (size_t i = 0; i < m->targets_n; i++) {
-		if (conf_list_has(&c->upstreams[m->targets[i].upstream].regions, span_of(region)))
+		if (namelist_has(&c->upstreams[m->targets[i].upstream].regions, span_of(region)))
 			return true;
 	}
 	return false;
@@ -117,12 +117,12 @@ static int
 join_regions(const struct conf *c, struct conf_model *m)
 {
 	for (size_t i = 0; i < m->targets_n; i++) {
-		const struct conf_list *l = &c->upstreams[m->targets[i].upstream].regions;
+		const struct namelist *l = &c->upstreams[m->targets[i].upstream].regions;
 
 		for (size_t j = 0; j < l->n; j++) {
-			if (conf_list_has(&m->regions, span_of(l->v[j])))
+			if (namelist_has(&m->regions, span_of(l->v[j])))
 				continue;
-			if (conf_list_add(&m->regions, l->v[j]) < 0)
+			if (namelist_add(&m->regions, l->v[j]) < 0)
 				return -1;
 		}
 	}
@@ -158,7 +158,7 @@ static void
 check_default_region(const struct conf *c, struct findings *f)
 {
 	for (size_t i = 0; i < c->upstreams_n; i++) {
-		if (conf_list_has(&c->upstreams[i].regions, span_of(c->default_region)))
+		if (namelist_has(&c->upstreams[i].regions, span_of(c->default_region)))
 			return;
 	}
 	finding_warn(f, 0,

@@ -2,8 +2,8 @@
 #ifndef POSTERN_POLICY_CONFCHECK_H
 #define POSTERN_POLICY_CONFCHECK_H
 
-#include "policy/conf.h"
 #include "policy/finding.h"
+#include "policy/settings.h"
 
 /* Fills in what follows from other sections (a target's upstream, regions that were not given) and
  * notes what does not fit together. -1 when memory is out. */

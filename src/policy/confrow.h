@@ -2,9 +2,9 @@
 #ifndef POSTERN_POLICY_CONFROW_H
 #define POSTERN_POLICY_CONFROW_H
 
-#include "policy/conf.h"
 #include "policy/confvalue.h"
 #include "policy/finding.h"
+#include "policy/settings.h"
 
 enum conflevel {
 	CONFLEVEL_ROOT,

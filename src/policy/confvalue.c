@@ -262,13 +262,13 @@ confvalue_date(const struct confvalue *v)
 static void
 add_to_list(const struct confvalue *v)
 {
-	struct conf_list *l = field(v);
+	struct namelist *l = field(v);
 
-	if (conf_list_has(l, span_of(v->text)))
+	if (namelist_has(l, span_of(v->text)))
 		refuse(v, "it is in the list already");
 	else if (l->n == CONF_LIST_MAX)
 		refuse(v, "the list is too long");
-	else if (conf_list_add(l, v->text) < 0)
+	else if (namelist_add(l, v->text) < 0)
 		*v->broken = true;
 }
 

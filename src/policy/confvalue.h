@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#include "policy/conf.h"
 #include "policy/finding.h"
+#include "policy/settings.h"
 
 struct confvalue;
 
@@ -36,21 +36,53 @@ struct confvalue {
 };
 
 /* The types. A value that is refused is noted and leaves the field as it was. */
+
+/* A text of min to max bytes. */
 void confvalue_text(const struct confvalue *v);
+
+/* http:// or https://, without user, query or fragment; a trailing slash is taken off. */
 void confvalue_url(const struct confvalue *v);
+
+/* The name of an environment variable. */
 void confvalue_variable(const struct confvalue *v);
+
+/* One of the kinds of upstream. */
 void confvalue_kind(const struct confvalue *v);
+
+/* How the credential travels: "x-api-key" or "bearer". */
 void confvalue_auth(const struct confvalue *v);
+
+/* A region name. */
 void confvalue_region(const struct confvalue *v);
+
+/* true or false. */
 void confvalue_bool(const struct confvalue *v);
+
+/* A whole number from min to max. */
 void confvalue_count(const struct confvalue *v);
+
+/* Seconds from min to max, with decimals; kept in ms. */
 void confvalue_seconds(const struct confvalue *v);
+
+/* US dollars up to max; kept in nano-dollars. */
 void confvalue_usd(const struct confvalue *v);
+
+/* A date; kept in Unix seconds. */
 void confvalue_date(const struct confvalue *v);
+
+/* The five prices, US dollars per million tokens; kept in nano-dollars per token. */
 void confvalue_price(const struct confvalue *v);
+
+/* A list of texts. */
 void confvalue_texts(const struct confvalue *v);
+
+/* A list of region names. */
 void confvalue_regions(const struct confvalue *v);
+
+/* The store: "local". */
 void confvalue_store(const struct confvalue *v);
+
+/* An option of the interface that this version does not have. */
 void confvalue_absent(const struct confvalue *v);
 
 /* True when s holds no control characters. */

@@ -24,7 +24,11 @@ struct findings {
 
 /* Notes one thing; the same words for the same line count once. Control characters become `?`. */
 void finding_error(struct findings *f, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* As finding_error, for what is a doubt only. */
 void finding_warn(struct findings *f, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* As finding_error. */
 void finding_error_va(struct findings *f, int line, const char *fmt, va_list ap);
 
 /* True when an error was noted for this line. */
@@ -34,6 +38,7 @@ bool finding_error_at(const struct findings *f, int line);
  * one buf and warnings to the other. What does not fit is left out. */
 void finding_print(struct findings *f, const char *file, struct buf *errors, struct buf *warnings);
 
+/* Frees what was noted. */
 void finding_free(struct findings *f);
 
 #endif

@@ -6,7 +6,7 @@
 bool
 route_allows(const struct route_who *who, struct span model)
 {
-	const struct conf_list *list = who->workspace ? &who->workspace->models : NULL;
+	const struct namelist *list = who->workspace ? &who->workspace->models : NULL;
 
 	if (who->key_models.p && !glob_match_any(who->key_models, model))
 		return false;
@@ -23,13 +23,13 @@ route_allows(const struct route_who *who, struct span model)
 static bool
 route_in_region(struct span region, const struct conf_model *m)
 {
-	return m->regions.n == 0 || conf_list_has(&m->regions, region);
+	return m->regions.n == 0 || namelist_has(&m->regions, region);
 }
 
 static void
 route_add(struct route *r, const struct conf_upstream *u, struct span region, struct span model)
 {
-	if (r->n < TARGETS_MAX && conf_list_has(&u->regions, region))
+	if (r->n < TARGETS_MAX && namelist_has(&u->regions, region))
 		r->targets[r->n++] = (struct target){ .upstream = u, .model = model };
 }
 

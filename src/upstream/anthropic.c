@@ -7,6 +7,8 @@
 
 #include "wire/header.h"
 
+/* The body has been read as JSON, whatever the client called it. */
+#define TYPE "content-type: application/json"
 #define VERSION_DEFAULT \
 	"anthropic-version: 2023-06-01" /* for clients that send none; the API demands one */
 
@@ -30,17 +32,14 @@ forward_headers(char *const *params, struct hreq *out, bool *versioned)
 
 		if (!eq ||
 		    header_of_param(
-			span_cut(span_of(params[i]), 0, (size_t)(eq - params[i])), name)) {
+			span_cut(span_of(params[i]), 0, (size_t)(eq - params[i])), name))
 			continue;
-		}
 		value = span_of(eq + 1);
-		if (value.n == 0 || !header_forward(span_of(name)) || !header_value_ok(value)) {
+		if (value.n == 0 || !header_forward(span_of(name)) || !header_value_ok(value))
 			continue;
-		}
 		*versioned = *versioned || strcmp(name, "anthropic-version") == 0;
-		if (add_header(out, span_of(name), value)) {
+		if (add_header(out, span_of(name), value))
 			return -1;
-		}
 	}
 	return 0;
 }
@@ -48,12 +47,10 @@ forward_headers(char *const *params, struct hreq *out, bool *versioned)
 static int
 add_credential(const struct ask *ask, struct hreq *out)
 {
-	if (ask->secret.n == 0) {
+	if (ask->secret.n == 0)
 		return 0;
-	}
-	if (ask->target->upstream->auth == CONF_AUTH_X_API_KEY) {
+	if (ask->target->upstream->auth == CONF_AUTH_X_API_KEY)
 		return add_header(out, SPAN("x-api-key"), ask->secret);
-	}
 	return buf_add(&out->headers, SPAN("authorization: Bearer ")) ||
 		buf_add(&out->headers, ask->secret) ||
 		buf_add(&out->headers, (struct span){ "", 1 })
@@ -64,12 +61,10 @@ add_credential(const struct ask *ask, struct hreq *out)
 static int
 add_model(const struct ask *ask, struct hreq *out)
 {
-	if (span_eq(ask->target->model, span_of(ask->turn->model))) {
+	if (span_eq(ask->target->model, span_of(ask->turn->model)))
 		return 0;
-	}
-	if (json_put_string(&out->text, ask->target->model)) {
+	if (json_put_string(&out->text, ask->target->model))
 		return -1;
-	}
 	out->edits[out->edits_n++] =
 	    (struct json_edit){ ask->turn->model_at, ask->turn->model_len, buf_span(&out->text) };
 	return 0;
@@ -83,12 +78,10 @@ add_url(const struct ask *ask, struct hreq *out)
 	int rc = buf_add(&out->url, span_of(ask->target->upstream->url)) ||
 	    buf_add(&out->url, SPAN("/v1/messages"));
 
-	if (!rc && ask->op == OP_COUNT_TOKENS) {
+	if (!rc && ask->op == OP_COUNT_TOKENS)
 		rc = buf_add(&out->url, SPAN("/count_tokens"));
-	}
-	if (!rc && span_eq(ask->query, SPAN("beta=true"))) {
+	if (!rc && span_eq(ask->query, SPAN("beta=true")))
 		rc = buf_add(&out->url, SPAN("?beta=true"));
-	}
 	return rc ? -1 : 0;
 }
 
@@ -98,9 +91,10 @@ anthropic_request(const struct ask *ask, struct hreq *out)
 	bool versioned = false;
 
 	if (add_url(ask, out) || forward_headers(ask->params, out, &versioned) ||
-	    add_credential(ask, out) || add_model(ask, out)) {
+	    add_credential(ask, out) || add_model(ask, out))
 		return -1;
-	}
+	if (buf_add(&out->headers, (struct span){ TYPE, sizeof(TYPE) }))
+		return -1;
 	if (!versioned) {
 		return buf_add(
 		    &out->headers, (struct span){ VERSION_DEFAULT, sizeof(VERSION_DEFAULT) });
@@ -125,11 +119,9 @@ static const struct {
 static enum event_type
 type_of(struct span name)
 {
-	for (size_t i = 0; i < sizeof(event_names) / sizeof(*event_names); i++) {
-		if (span_eq(name, event_names[i].name)) {
+	for (size_t i = 0; i < sizeof(event_names) / sizeof(*event_names); i++)
+		if (span_eq(name, event_names[i].name))
 			return event_names[i].type;
-		}
-	}
 	return EVENT_OTHER;
 }
 
@@ -137,9 +129,8 @@ void
 anthropic_event(struct span name, struct span data, struct event *out)
 {
 	*out = (struct event){ .type = EVENT_NOTHING };
-	if (!data.p) {
+	if (!data.p)
 		return;
-	}
 	if (name.n == 0) {
 		struct span raw = json_find(data, SPAN("type"));
 
@@ -147,11 +138,10 @@ anthropic_event(struct span name, struct span data, struct event *out)
 		out->type_name = name;
 	}
 	out->type = type_of(name);
-	if (out->type == EVENT_MESSAGE_START) {
+	if (out->type == EVENT_MESSAGE_START)
 		out->usage = json_find_in(data, "message", "usage", NULL);
-	} else if (out->type == EVENT_MESSAGE_DELTA) {
+	else if (out->type == EVENT_MESSAGE_DELTA)
 		out->usage = json_find(data, SPAN("usage"));
-	}
 }
 
 /* Copies a JSON string into a bounded field; what does not fit is left out, the field then says
@@ -186,14 +176,12 @@ anthropic_refusal(int status, struct span body, struct refusal *out)
 	struct span error = { 0 };
 
 	body = span_trim(body);
-	if (json_scan(body, JSON_DEPTH_MAX, NULL, 0, &fault) == 0) {
+	if (json_scan(body, JSON_DEPTH_MAX, NULL, 0, &fault) == 0)
 		error = json_find(body, SPAN("error"));
-	}
 	out->fault = FAULT_UP_ERROR;
 	take_string(json_find(error, SPAN("type")), out->type, sizeof(out->type));
-	if (status < 400) { /* an error event, or an error in the body of a good status */
+	if (status < 400) /* an error event, or an error in the body of a good status */
 		status = fault_status_of_type(out->type);
-	}
 	if (status == 401 || status == 402 || status == 403) {
 		*out = (struct refusal){ 0 };
 		refuse_credential(status, out);

@@ -31,18 +31,16 @@ credentials_open(const struct conf *c)
 {
 	struct credentials *cr = calloc(1, sizeof(*cr));
 
-	if (!cr) {
+	if (!cr)
 		return NULL;
-	}
 	cr->conf = c;
 	cr->secrets = calloc(c->upstreams_n ? c->upstreams_n : 1, sizeof(*cr->secrets));
 	if (!cr->secrets) {
 		free(cr);
 		return NULL;
 	}
-	for (size_t i = 0; i < c->upstreams_n; i++) {
+	for (size_t i = 0; i < c->upstreams_n; i++)
 		cr->secrets[i].text = buf_make(SECRET_FILE_MAX);
-	}
 	pthread_mutex_init(&cr->lock, NULL);
 	return cr;
 }
@@ -50,12 +48,10 @@ credentials_open(const struct conf *c)
 void
 credentials_close(struct credentials *cr)
 {
-	if (!cr) {
+	if (!cr)
 		return;
-	}
-	for (size_t i = 0; i < cr->conf->upstreams_n; i++) {
+	for (size_t i = 0; i < cr->conf->upstreams_n; i++)
 		buf_wipe(&cr->secrets[i].text);
-	}
 	free(cr->secrets);
 	pthread_mutex_destroy(&cr->lock);
 	free(cr);
@@ -81,9 +77,8 @@ read_secret(const char *path, struct secret *s)
 		rc = buf_add(&s->text, text);
 	}
 	hash_wipe(raw, sizeof(raw));
-	if (fd >= 0) {
+	if (fd >= 0)
 		(void)close(fd);
-	}
 	return rc;
 }
 
@@ -113,9 +108,8 @@ file_secret(struct credentials *cr, const struct conf_upstream *u, struct buf *o
 int
 credentials_secret(struct credentials *cr, const struct conf_upstream *u, struct buf *out)
 {
-	if (u->api_key_file) {
+	if (u->api_key_file)
 		return file_secret(cr, u, out);
-	}
 	if (u->api_key_env) {
 		const char *value = getenv(u->api_key_env);
 

@@ -12,6 +12,8 @@ struct credentials;
 /* One place per upstream of the conf, which must outlive it. Reads nothing yet. NULL when memory is
  * out. */
 struct credentials *credentials_open(const struct conf *c);
+
+/* Wipes and frees; NULL is fine. */
 void credentials_close(struct credentials *cr);
 
 /* Appends the secret of an upstream (one of the conf's) to out; empty when it has none. -1 when its

@@ -24,12 +24,10 @@ struct echo {
 static size_t
 word_end(struct span text, size_t at)
 {
-	while (at < text.n && text.p[at] != ' ' && text.p[at] != '\n') {
+	while (at < text.n && text.p[at] != ' ' && text.p[at] != '\n')
 		at++;
-	}
-	while (at < text.n && (text.p[at] == ' ' || text.p[at] == '\n')) {
+	while (at < text.n && (text.p[at] == ' ' || text.p[at] == '\n'))
 		at++;
-	}
 	return at;
 }
 
@@ -55,9 +53,8 @@ make_id(struct echo *e, struct span body)
 	uint8_t hash[HASH_LEN];
 	char hex[HASH_HEX_LEN + 1];
 
-	if (hash_sha256(body, hash)) {
+	if (hash_sha256(body, hash))
 		return -1;
-	}
 	hash_to_hex(hash, hex);
 	memcpy(e->id, "msg_", 4);
 	memcpy(e->id + 4, hex, 24);
@@ -74,19 +71,16 @@ echo_read(struct echo *e, const struct ask *ask, struct span body)
 
 	e->ask = ask;
 	e->input_tokens = (messages.n + 3) / 4;
-	if (ask->op == OP_COUNT_TOKENS) {
+	if (ask->op == OP_COUNT_TOKENS)
 		return 0;
-	}
-	if (make_id(e, body) || buf_add(&e->text, SPAN(ECHO_PREFIX))) {
+	if (make_id(e, body) || buf_add(&e->text, SPAN(ECHO_PREFIX)))
 		return -1;
-	}
 	start = e->text.len;
 	if (messages.n > BODY_MEMORY_MAX || json_last_user_text(messages, &e->text) ||
 	    e->text.len == start) {
 		e->text.len = start;
-		if (buf_add(&e->text, SPAN(ECHO_NOTHING))) {
+		if (buf_add(&e->text, SPAN(ECHO_NOTHING)))
 			return -1;
-		}
 	}
 	count_words(e);
 	return 0;
@@ -170,14 +164,12 @@ echo_stream(const struct echo *e, struct buf *out)
 {
 	struct span text = buf_span(&e->text);
 
-	if (put_opening(e, out)) {
+	if (put_opening(e, out))
 		return -1;
-	}
 	for (size_t at = 0, end; at < text.n; at = end) {
 		end = word_end(text, at);
-		if (put_delta(span_cut(text, at, end), out)) {
+		if (put_delta(span_cut(text, at, end), out))
 			return -1;
-		}
 	}
 	return put_closing(e, out);
 }
@@ -188,11 +180,10 @@ echo_answer(const struct ask *ask, struct span body, struct buf *out)
 	struct echo e = { .text = buf_make(ECHO_TEXT_MAX) };
 	int rc = echo_read(&e, ask, body);
 
-	if (!rc && ask->op == OP_COUNT_TOKENS) {
+	if (!rc && ask->op == OP_COUNT_TOKENS)
 		rc = buf_addf(out, "{\"input_tokens\":%" PRIu64 "}", e.input_tokens);
-	} else if (!rc) {
+	else if (!rc)
 		rc = ask->turn->stream ? echo_stream(&e, out) : echo_whole(&e, out);
-	}
 	buf_free(&e.text);
 	return rc ? -1 : 0;
 }

@@ -70,17 +70,15 @@ transfer_shared_open(void)
 {
 	struct transfer_shared *s;
 
-	if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK) {
+	if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
 		return NULL;
-	}
 	s = calloc(1, sizeof(*s));
 	if (!s || !(s->share = curl_share_init())) {
 		free(s);
 		return NULL;
 	}
-	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++) {
+	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
 		pthread_mutex_init(&s->locks[i], NULL);
-	}
 	curl_share_setopt(s->share, CURLSHOPT_LOCKFUNC, share_lock);
 	curl_share_setopt(s->share, CURLSHOPT_UNLOCKFUNC, share_unlock);
 	curl_share_setopt(s->share, CURLSHOPT_USERDATA, s);
@@ -92,13 +90,11 @@ transfer_shared_open(void)
 void
 transfer_shared_close(struct transfer_shared *s)
 {
-	if (!s) {
+	if (!s)
 		return;
-	}
 	curl_share_cleanup(s->share);
-	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++) {
+	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
 		pthread_mutex_destroy(&s->locks[i]);
-	}
 	free(s);
 	curl_global_cleanup();
 }
@@ -108,9 +104,8 @@ transfer_open(struct transfer_shared *shared)
 {
 	struct transfer *t = calloc(1, sizeof(*t));
 
-	if (!t) {
+	if (!t)
 		return NULL;
-	}
 	t->head.relay = buf_make(HEAD_MAX);
 	t->spliced = buf_make(BODY_MEMORY_MAX + MODEL_MAX * 8);
 	t->multi = curl_multi_init();
@@ -127,9 +122,8 @@ transfer_open(struct transfer_shared *shared)
 void
 transfer_close(struct transfer *t)
 {
-	if (!t) {
+	if (!t)
 		return;
-	}
 	curl_easy_cleanup(t->easy);
 	curl_multi_cleanup(t->multi);
 	buf_free(&t->head.relay);
@@ -151,9 +145,8 @@ head_start(struct transfer_head *h, struct span line)
 	h->encoded = false;
 	buf_reset(&h->relay, HOLD_KEEP);
 	if (span_next(&rest, ' ', &part) && span_next(&rest, ' ', &part) &&
-	    num_u64(part, 999, &status) == 0) {
+	    num_u64(part, 999, &status) == 0)
 		h->status = (int)status;
-	}
 }
 
 static void
@@ -170,9 +163,8 @@ head_line(struct transfer_head *h, struct span name, struct span value)
 {
 	char lower[HEADER_NAME_LEN];
 
-	if (name.n >= sizeof(lower) || !header_value_ok(value)) {
+	if (name.n >= sizeof(lower) || !header_value_ok(value))
 		return 0;
-	}
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i];
 
@@ -202,9 +194,8 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	const char *colon = memchr(trimmed.p, ':', trimmed.n);
 
 	r->heard_ms = clock_mono_ms();
-	if (r->headed) { /* trailers of a chunked answer */
+	if (r->headed) /* trailers of a chunked answer */
 		return line.n;
-	}
 	if (span_starts(trimmed, SPAN("HTTP/"))) {
 		head_start(h, trimmed);
 		return line.n;
@@ -214,14 +205,12 @@ on_header(char *p, size_t size, size_t n, void *arg)
 
 		if (colon &&
 		    head_line(h, span_cut(trimmed, 0, at),
-			span_trim(span_cut(trimmed, at + 1, trimmed.n)))) {
+			span_trim(span_cut(trimmed, at + 1, trimmed.n))))
 			return 0;
-		}
 		return line.n;
 	}
-	if (h->status < 200) {
+	if (h->status < 200)
 		return line.n;
-	}
 	r->headed = true;
 	r->stopped = r->sink->head(r->arg, h) != 0;
 	return r->stopped ? 0 : line.n;
@@ -242,9 +231,8 @@ edited_len(const struct transfer_order *o)
 {
 	uint64_t len = o->body->len;
 
-	for (size_t i = 0; i < o->request->edits_n; i++) {
+	for (size_t i = 0; i < o->request->edits_n; i++)
 		len = len - o->request->edits[i].cut + o->request->edits[i].put.n;
-	}
 	return len;
 }
 
@@ -286,9 +274,8 @@ on_read(char *to, size_t size, size_t n, void *arg)
 	struct run *r = arg;
 	long got = edited_read(r->order, r->sent, to, size * n);
 
-	if (got < 0) {
+	if (got < 0)
 		return CURL_READFUNC_ABORT;
-	}
 	r->sent += (uint64_t)got;
 	return (size_t)got;
 }
@@ -300,9 +287,8 @@ on_seek(void *arg, curl_off_t offset, int origin)
 {
 	struct run *r = arg;
 
-	if (origin != SEEK_SET || offset < 0) {
+	if (origin != SEEK_SET || offset < 0)
 		return CURL_SEEKFUNC_FAIL;
-	}
 	r->sent = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
 }
@@ -318,18 +304,16 @@ set_headers(struct run *r)
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
 		struct curl_slist *longer = curl_slist_append(r->headers, own[i]);
 
-		if (!longer) {
+		if (!longer)
 			return -1;
-		}
 		r->headers = longer;
 	}
 	while (rest.n > 0) {
 		struct curl_slist *longer = curl_slist_append(r->headers, rest.p);
 		size_t used = strlen(rest.p) + 1;
 
-		if (!longer) {
+		if (!longer)
 			return -1;
-		}
 		r->headers = longer;
 		rest = span_cut(rest, used, rest.n);
 	}
@@ -358,9 +342,8 @@ set_body(struct run *r)
 	}
 	body = buf_span(&o->body->mem);
 	if (o->request->edits_n > 0) {
-		if (json_splice(body, o->request->edits, o->request->edits_n, &r->t->spliced)) {
+		if (json_splice(body, o->request->edits, o->request->edits_n, &r->t->spliced))
 			return -1;
-		}
 		body = buf_span(&r->t->spliced);
 	}
 	return rc || curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.p) ? -1 : 0;
@@ -400,12 +383,10 @@ check_limits(const struct run *r, int64_t now, int64_t *wait_ms)
 	int64_t limit = r->heard_ms ? r->order->idle_ms : r->order->first_ms;
 	int64_t left = since + limit - now;
 
-	if (left <= 0) {
+	if (left <= 0)
 		return r->heard_ms ? FAULT_UP_IDLE : FAULT_UP_TIMEOUT;
-	}
-	if (*wait_ms < 0 || *wait_ms > left) {
+	if (*wait_ms < 0 || *wait_ms > left)
 		*wait_ms = left;
-	}
 	return FAULT_NONE;
 }
 
@@ -441,9 +422,8 @@ finished(const struct run *r, enum fault *out)
 	int left;
 	CURLMsg *msg = curl_multi_info_read(r->t->multi, &left);
 
-	if (!msg || msg->msg != CURLMSG_DONE) {
+	if (!msg || msg->msg != CURLMSG_DONE)
 		return false;
-	}
 	*out = fault_of(r, msg->data.result);
 	return true;
 }
@@ -458,26 +438,21 @@ run_loop(struct run *r)
 		int running;
 		int64_t wait_ms = -1;
 
-		if (curl_multi_perform(r->t->multi, &running) != CURLM_OK) {
+		if (curl_multi_perform(r->t->multi, &running) != CURLM_OK)
 			return FAULT_INTERNAL;
-		}
-		if (finished(r, &f) || r->stopped) {
+		if (finished(r, &f) || r->stopped)
 			return r->stopped ? FAULT_NONE : f;
-		}
 		r->stopped =
 		    r->sink->tick(r->arg, (watch.revents & CURL_WAIT_POLLIN) != 0, &wait_ms) != 0;
-		if (r->stopped) {
+		if (r->stopped)
 			return FAULT_NONE;
-		}
 		f = check_limits(r, clock_mono_ms(), &wait_ms);
-		if (f) {
+		if (f)
 			return f;
-		}
 		watch.revents = 0;
 		if (curl_multi_poll(r->t->multi, &watch, watch.fd >= 0,
-			(int)(wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS), NULL) != CURLM_OK) {
+			(int)(wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS), NULL) != CURLM_OK)
 			return FAULT_INTERNAL;
-		}
 	}
 }
 
@@ -489,9 +464,8 @@ run_end(struct run *r)
 
 	curl_multi_remove_handle(r->t->multi, easy);
 	curl_easy_reset(easy);
-	for (struct curl_slist *h = r->headers; h; h = h->next) {
+	for (struct curl_slist *h = r->headers; h; h = h->next)
 		explicit_bzero(h->data, strlen(h->data));
-	}
 	curl_slist_free_all(r->headers);
 	buf_reset(&r->t->spliced, HOLD_KEEP);
 }
@@ -508,9 +482,8 @@ transfer_run(struct transfer *t, const struct transfer_order *order,
 	reason[0] = '\0';
 	head_start(&t->head, (struct span){ 0 });
 	if (set_options(&r) == 0 && set_body(&r) == 0 && set_headers(&r) == 0 &&
-	    curl_multi_add_handle(t->multi, t->easy) == CURLM_OK) {
+	    curl_multi_add_handle(t->multi, t->easy) == CURLM_OK)
 		f = run_loop(&r);
-	}
 	if (f) {
 		(void)snprintf(
 		    reason, MESSAGE_MAX, "%s", r.error[0] ? r.error : fault_row(f)->message);

@@ -13,14 +13,19 @@
 #include "base/spool.h"
 #include "upstream/kind.h"
 
-/* What every thread's transfers share: DNS answers and TLS sessions. One per process. */
-struct transfer_shared;
+struct transfer_shared; /* what every thread's transfers share: DNS answers and TLS sessions */
+struct transfer;	/* a thread's */
+
+/* Starts libcurl; once per process. NULL when it cannot be. */
 struct transfer_shared *transfer_shared_open(void);
+
+/* Ends libcurl; every transfer must be closed. NULL is fine. */
 void transfer_shared_close(struct transfer_shared *s);
 
-struct transfer;
 /* NULL when memory is out. */
 struct transfer *transfer_open(struct transfer_shared *shared);
+
+/* Closes its connections and frees it; NULL is fine. */
 void transfer_close(struct transfer *t);
 
 struct transfer_order {

@@ -3,7 +3,6 @@
 
 /* Lower-case names; a `*` at the end stands for any rest. */
 static const char *const forwarded[] = {
-	"content-type",
 	"accept",
 	"user-agent",
 	"anthropic-*",

@@ -31,7 +31,7 @@ static const struct {
 	const char *name;
 	bool forward, relay;
 } names[] = {
-	{ "content-type", true, true },
+	{ "content-type", false, true },
 	{ "accept", true, false },
 	{ "user-agent", true, false },
 	{ "anthropic-version", true, true },
