@@ -324,7 +324,7 @@ serve_fcgi(struct serve *s)
 	s->listen_fd = s->where ? listener_open(s->where) : STDIN_FILENO;
 	if (s->listen_fd < 0)
 		return 1;
-	rc = s->workers > 0 ? supervisor_run(s->workers, work, s) : work(s);
+	rc = s->workers > 0 ? supervisor_run(s->workers, s->listen_fd, work, s) : work(s);
 	if (s->where)
 		listener_remove(s->where);
 	return rc;

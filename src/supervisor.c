@@ -134,7 +134,7 @@ wait_signal(int64_t wait_ms)
 }
 
 int
-supervisor_run(unsigned workers, supervisor_work *work, void *arg)
+supervisor_run(unsigned workers, int listen_fd, supervisor_work *work, void *arg)
 {
 	struct supervisor s = { .workers = calloc(workers, sizeof(*s.workers)), .n = workers };
 
@@ -148,6 +148,8 @@ supervisor_run(unsigned workers, supervisor_work *work, void *arg)
 			break;
 		sig = wait_signal(wait_ms);
 		if (sig == SIGTERM || sig == SIGINT || sig == SIGUSR1) {
+			if (!s.stopping)
+				(void)close(listen_fd);
 			s.stopping = true;
 			send_all(&s, SIGTERM);
 		}
