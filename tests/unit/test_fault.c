@@ -42,9 +42,10 @@ row_complete(struct check *c)
 	check_row(c, "every fault has a name of its own, a status, a type, a message");
 	for (int i = 0; i < FAULT_COUNT; i++) {
 		const struct fault_row *row = fault_row((enum fault)i);
+		bool complete = row->name && row->type && row->message && row->status >= 200;
 
-		if (!check_that(c, row->name && row->type && row->message && row->status >= 200,
-			"fault %d is incomplete", i))
+		check_that(c, complete, "fault %d is incomplete", i);
+		if (!complete)
 			return;
 		for (int j = 0; j < i; j++)
 			check_that(c, strcmp(row->name, fault_row((enum fault)j)->name) != 0,
