@@ -1,6 +1,7 @@
-/* keyfile: changes to the flat key file: read whole, changed, written to a temporary file beside it, synced and renamed,
- * all under a lock on `<file>.lock`, so that two administrators lose nothing. Everything that is not changed, comments and
- * damaged lines included, stays byte for byte. Mode and owner of the file are kept. */
+/* keyfile: reading the flat key file, and changes to it: read whole, changed, written to a
+ * temporary file beside it, synced and renamed, all under a lock on `<file>.lock`, so that two
+ * administrators lose nothing. Everything that is not changed, comments and damaged lines included,
+ * stays byte for byte. Mode and owner of the file are kept. */
 #ifndef POSTERN_STORE_KEYFILE_H
 #define POSTERN_STORE_KEYFILE_H
 
@@ -8,14 +9,16 @@
 #include "base/check.h"
 #include "policy/key.h"
 
-/* Called with the whole text; appends the new text to out. Returns 0 to write it, 1 to leave the file as it is, -1 on
- * an error that it has reported itself. */
+/* Called with the whole text; appends the new text to out. Returns 0 to write it, 1 to leave the
+ * file as it is, -1 on an error that it has reported itself. */
 typedef int keyfile_change(void *arg, struct span text, struct buf *out);
 
-/* Changes the file; a missing one counts as empty and is made with mode 0640. -1 on errors, reported on standard error. */
+/* Changes the file; a missing one counts as empty and is made with mode 0640. -1 on errors,
+ * reported on standard error. */
 MUST_CHECK int keyfile_edit(const char *path, keyfile_change *change, void *arg);
 
-/* Reads the whole file into out; a missing file is an error. -1 with errno set. */
+/* Reads the whole file into out. -1 with errno set: a missing file and one that is not a plain file
+ * (EINVAL) or over KEY_FILE_MAX (EFBIG) are errors. */
 MUST_CHECK int keyfile_read(const char *path, struct buf *out);
 
 #endif

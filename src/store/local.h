@@ -1,4 +1,5 @@
-/* store_local: the flat key file, indexed in LMDB in the state folder, and the ledger as files beside it. */
+/* store_local: the flat key file, indexed in LMDB in the state folder, and the ledger as files
+ * beside it. */
 #ifndef POSTERN_STORE_LOCAL_H
 #define POSTERN_STORE_LOCAL_H
 

@@ -20,12 +20,13 @@ enum store_status {
 
 struct store_kind {
 	const char *name;
-	/* Opens the store over a key file and a state folder (made when missing, mode 0700). NULL when it cannot be; the
-	 * reason was logged. */
+	/* Opens the store over a key file and a state folder (made when missing, mode 0700). NULL
+	 * when it cannot be; the reason was logged. */
 	struct store *(*open)(const char *keys_path, const char *state_path);
-	/* Finds the line of the key file with this hash and copies it into line. Sees a change of the file at the first call
-	 * after it, in every process. */
-	enum store_status (*find_key)(struct store *s, const uint8_t hash[static HASH_LEN], struct buf *line);
+	/* Finds the line of the key file with this hash and copies it into line. Sees a change of
+	 * the file at the first call after it, in every process. */
+	enum store_status (*find_key)(
+	    struct store *s, const uint8_t hash[static HASH_LEN], struct buf *line);
 	/* Appends one finished line to the ledger file `name` in a single write. */
 	enum store_status (*append)(struct store *s, const char *name, struct span line);
 	/* Whether keys and state can be used now; when not, *why is a text without secrets. */
