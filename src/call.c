@@ -49,6 +49,7 @@ struct call {
 	struct buf text; /* ledger lines and listings */
 	int64_t started_ms;
 	struct era *era;
+	bool accepted; /* there is a request to finish */
 
 	/* Of one request, a step's part each. */
 	struct call_head head;
@@ -536,13 +537,12 @@ make_request_id(struct answer *a)
 	return hash_random_id(a->request_id + 4, REQUEST_ID_LEN - 4);
 }
 
-int
+void
 call_run(struct call *c, int fd, bool busy)
 {
-	int kept;
-
-	if (c->front->accept(c->seat, fd))
-		return -1;
+	c->accepted = c->front->accept(c->seat, fd) == 0;
+	if (!c->accepted)
+		return;
 	c->started_ms = clock_mono_ms();
 	c->answer.dialect = gate_parts(c->gate)->surfaces->dialect;
 	if (make_request_id(&c->answer)) {
@@ -552,7 +552,13 @@ call_run(struct call *c, int fd, bool busy)
 	walk(c, busy);
 	refuse(c);
 	book(c);
-	kept = c->front->finish(c->seat);
+}
+
+int
+call_finish(struct call *c)
+{
+	int kept = c->accepted ? c->front->finish(c->seat) : -1;
+
 	call_clear(c);
 	return kept;
 }

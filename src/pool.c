@@ -27,10 +27,13 @@
 #define EVENTS_PER_WAIT 1
 /* When descriptors are out, accept fails at once each time: do not spin. */
 #define ACCEPT_PAUSE_MS 50
+/* More than a host takes to close, less than a client would notice. */
+#define ENDING_WAIT_MS 100
 
 struct worker {
 	pthread_cond_t wake;
 	bool called; /* made leader */
+	bool ending; /* its answer is out, its connection is being closed */
 	struct worker *below;
 };
 
@@ -41,16 +44,32 @@ struct pool {
 	int epoll_fd;
 	int stop_fd;
 	pthread_mutex_t lock;
-	pthread_cond_t left; /* a thread has left */
-	struct worker *idle; /* a stack: the last one in is the first one out */
-	bool led;	     /* a thread is the leader */
+	pthread_cond_t left;  /* a thread has left */
+	pthread_cond_t freed; /* a thread that was ending leads now */
+	struct worker *idle;  /* a stack: the last one in is the first one out */
+	bool led;	      /* a thread is the leader */
 	bool stopping;
+	unsigned ending; /* threads about to be free */
 	unsigned threads, threads_max;
 	pthread_t *started; /* every thread there ever was, to be joined at the end */
 	unsigned started_n;
 };
 
 enum taken { TAKEN_STOP, TAKEN_CALL, TAKEN_LAST };
+
+/* The point in time wait_ms from now, for a condition. */
+static struct timespec
+deadline(int64_t wait_ms)
+{
+	struct timespec at;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += wait_ms / 1000;
+	at.tv_nsec += (wait_ms % 1000) * 1000000;
+	at.tv_sec += at.tv_nsec / 1000000000;
+	at.tv_nsec %= 1000000000;
+	return at;
+}
 
 static int
 watch(const struct pool *p, int fd, uint32_t events)
@@ -177,6 +196,19 @@ hand_on(struct pool *p)
 	return grown;
 }
 
+/* With nobody free, a thread that has sent its answer and only waits for the host to close is as
+ * good as free: it comes back and leads. True when one has. Called with the lock held. */
+static bool
+await_ending(struct pool *p)
+{
+	struct timespec until = deadline(ENDING_WAIT_MS);
+	int error = 0;
+
+	while (!p->led && !p->stopping && p->ending > 0 && !error)
+		error = pthread_cond_timedwait(&p->freed, &p->lock, &until);
+	return p->led || p->stopping;
+}
+
 /* Nobody accepts any more: new connections are refused at once, or go to the other processes on the
  * socket. Called with the lock held and no leader in place. */
 static void
@@ -212,8 +244,12 @@ take(struct pool *p, struct worker *self, int *fd)
 	enum taken what = TAKEN_STOP;
 
 	pthread_mutex_lock(&p->lock);
+	p->ending -= self->ending ? 1 : 0;
 	if (await_lead(p, self)) {
 		p->led = true;
+		if (self->ending)
+			pthread_cond_signal(&p->freed);
+		self->ending = false;
 		pthread_mutex_unlock(&p->lock);
 		*fd = lead(p);
 		pthread_mutex_lock(&p->lock);
@@ -221,7 +257,7 @@ take(struct pool *p, struct worker *self, int *fd)
 		if (p->stopping)
 			close_listener(p);
 		if (*fd >= 0)
-			what = hand_on(p) ? TAKEN_CALL : TAKEN_LAST;
+			what = hand_on(p) || await_ending(p) ? TAKEN_CALL : TAKEN_LAST;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return what;
@@ -240,6 +276,15 @@ leave(struct pool *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static void
+note_ending(struct pool *p, struct worker *self)
+{
+	pthread_mutex_lock(&p->lock);
+	self->ending = true;
+	p->ending++;
+	pthread_mutex_unlock(&p->lock);
+}
+
 static void *
 thread_main(void *arg)
 {
@@ -252,8 +297,11 @@ thread_main(void *arg)
 	if (!c)
 		log_error("pool", "what=\"no memory or descriptors for a thread\"");
 	while (c && (what = take(p, &self, &fd)) != TAKEN_STOP) {
-		int kept = call_run(c, fd, what == TAKEN_LAST);
+		int kept;
 
+		call_run(c, fd, what == TAKEN_LAST);
+		note_ending(p, &self);
+		kept = call_finish(c);
 		if (kept >= 0)
 			park(p, kept);
 	}
@@ -295,6 +343,7 @@ pool_start(struct gate *g, const struct front *front, int listen_fd, unsigned th
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&p->left, &attr);
+	pthread_cond_init(&p->freed, &attr);
 	pthread_condattr_destroy(&attr);
 	p->started = calloc(p->threads_max, sizeof(*p->started));
 	pthread_mutex_lock(&p->lock);
@@ -328,15 +377,10 @@ pool_stop(struct pool *p)
 bool
 pool_wait(struct pool *p, int64_t wait_ms)
 {
-	struct timespec until;
+	struct timespec until = deadline(wait_ms);
 	bool all;
 	int error = 0;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += wait_ms / 1000;
-	until.tv_nsec += (wait_ms % 1000) * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&p->lock);
 	while (p->threads > 0 && !error)
 		error = pthread_cond_timedwait(&p->left, &p->lock, &until);
@@ -358,6 +402,7 @@ pool_free(struct pool *p)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
 	pthread_cond_destroy(&p->left);
+	pthread_cond_destroy(&p->freed);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

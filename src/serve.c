@@ -234,7 +234,8 @@ serve_cgi(const struct serve *s)
 		log_error("serve", "what=\"cannot start: %m\"");
 		return 1;
 	}
-	(void)call_run(c, -1, false);
+	call_run(c, -1, false);
+	(void)call_finish(c);
 	(void)pthread_cancel(waiter);
 	(void)pthread_join(waiter, NULL);
 	call_close(c);
