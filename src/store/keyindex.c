@@ -375,34 +375,53 @@ walk_set(struct walk *w)
 		w->rc = MDB_CORRUPTED;
 }
 
+static void
+add_change(struct changes *out, const struct keytable_row *row, const void *hash)
+{
+	struct change *c = &out->v[out->n++];
+
+	c->row = row;
+	if (hash)
+		memcpy(c->hash, hash, HASH_LEN);
+}
+
+/* How the hash of a row stands to that of the set. Most rows are told by their first bytes, or have
+ * the very same line. */
+static int
+order(const struct walk *w, const struct keytable_row *row)
+{
+	uint8_t hash[HASH_LEN];
+	uint64_t first = 0;
+
+	for (size_t i = 0; i < 8; i++)
+		first = first << 8 | ((const uint8_t *)w->name.mv_data)[i];
+	if (row->hash != first)
+		return row->hash < first ? -1 : 1;
+	if (span_eq(keytable_line(w->t, row), (struct span){ w->line.mv_data, w->line.mv_size }))
+		return 0;
+	keytable_hash(w->t, row, hash);
+	return memcmp(hash, w->name.mv_data, HASH_LEN);
+}
+
 /* One step: returns false at the end of both, or when there are too many changes. */
 static bool
 walk_step(struct walk *w, struct changes *out)
 {
 	const struct keytable_row *row = w->at < w->t->rows_n ? &w->t->rows[w->at] : NULL;
-	struct change c = { .row = row };
-	int order = -1; /* of the table's hash against the set's */
+	int which;
 
 	if ((!row && w->rc != 0) || (w->rc != 0 && w->rc != MDB_NOTFOUND) || out->n == CHANGES_MAX)
 		return false;
-	if (row)
-		keytable_hash(w->t, row, c.hash);
-	if (w->rc == 0)
-		order = row ? memcmp(c.hash, w->name.mv_data, HASH_LEN) : 1;
-	if (order == 0) {
-		if (!span_eq(keytable_line(w->t, row),
-			(struct span){ w->line.mv_data, w->line.mv_size }))
-			out->v[out->n++] = c;
-	} else if (order < 0) {
-		out->v[out->n++] = c;
-	} else {
-		c.row = NULL;
-		memcpy(c.hash, w->name.mv_data, HASH_LEN);
-		out->v[out->n++] = c;
-	}
-	if (order <= 0)
+	keytable_prefetch(w->t, w->at);
+	which = !row ? 1 : w->rc != 0 ? -1 : order(w, row);
+	if (which > 0)
+		add_change(out, NULL, w->name.mv_data);
+	else if (which < 0 ||
+	    !span_eq(keytable_line(w->t, row), (struct span){ w->line.mv_data, w->line.mv_size }))
+		add_change(out, row, NULL);
+	if (which <= 0)
 		w->at++;
-	if (order >= 0)
+	if (which >= 0)
 		walk_set(w);
 	return true;
 }
@@ -523,6 +542,7 @@ append_rows(struct keyindex *x, uint32_t set, const struct keytable *t, size_t f
 		uint8_t hash[HASH_LEN];
 		MDB_val name = val(hash, sizeof(hash));
 
+		keytable_prefetch(t, i);
 		keytable_hash(t, &t->rows[i], hash);
 		rc = mdb_cursor_put(cursor, &name, &v, MDB_APPEND);
 	}

@@ -55,6 +55,22 @@ keytable_hash(
 		memset(out, 0, HASH_LEN);
 }
 
+#define AHEAD	   16u
+#define CACHE_LINE 64u
+#define LINE_USUAL 256u
+
+void
+keytable_prefetch(const struct keytable *t, size_t row)
+{
+	if (row + AHEAD >= t->rows_n)
+		return;
+	const char *p = t->text.p + row_at(&t->rows[row + AHEAD]);
+	const char *end = t->text.p + t->text.n;
+
+	for (size_t i = 0; i < LINE_USUAL && i < (size_t)(end - p); i += CACHE_LINE)
+		__builtin_prefetch(p + i);
+}
+
 static void
 note_damage(struct keytable *t, size_t at, const char *why)
 {

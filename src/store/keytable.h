@@ -41,6 +41,10 @@ struct span keytable_line(const struct keytable *t, const struct keytable_row *r
 void keytable_hash(
     const struct keytable *t, const struct keytable_row *row, uint8_t out[static HASH_LEN]);
 
+/* Asks for the line of a row that will be wanted soon: rows in the order of their hashes lie all
+ * over the text. */
+void keytable_prefetch(const struct keytable *t, size_t row);
+
 void keytable_free(struct keytable *t);
 
 #endif
