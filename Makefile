@@ -88,5 +88,26 @@ bench:
 	@$(MAKE) --no-print-directory -s build/postern
 	@tests/bench/bench
 
+# The shipped files name /usr/bin/postern and /etc/postern; what is installed names the places that it went to.
+SHARE = $(DESTDIR)$(PREFIX)/share/postern
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
+MAN = $(DESTDIR)$(PREFIX)/share/man
+PLACES = -e 's|/usr/bin/postern|$(PREFIX)/bin/postern|g' -e 's|/etc/postern|$(SYSCONFDIR)/postern|g'
+HOST_FILES = apache/htaccess apache/postern-cgi.conf apache/postern-fcgid.conf apache/postern-proxy.conf \
+	lighttpd/postern-bin-path.conf lighttpd/postern-cgi.conf lighttpd/postern-socket.conf \
+	deploy/nginx-postern.conf deploy/postern-spawn deploy/postern.conf.example
+CONF = $(DESTDIR)$(SYSCONFDIR)/postern/postern.conf
+
+# A config that is there is never touched, nor are the modes of its folder.
+install: build/postern
+	install -D -m 0755 build/postern $(DESTDIR)$(PREFIX)/bin/postern
+	install -d $(SHARE)/apache $(SHARE)/lighttpd $(SHARE)/deploy $(UNITS)
+	set -e; for f in $(HOST_FILES); do sed $(PLACES) $$f >$(SHARE)/$$f; chmod 0644 $(SHARE)/$$f; done
+	chmod 0755 $(SHARE)/deploy/postern-spawn
+	set -e; for f in postern.service postern.socket; do sed $(PLACES) deploy/$$f >$(UNITS)/$$f; chmod 0644 $(UNITS)/$$f; done
+	install -D -m 0644 doc/postern.1 $(MAN)/man1/postern.1
+	install -D -m 0644 doc/postern.conf.5 $(MAN)/man5/postern.conf.5
+	test -e $(CONF) || install -D -m 0644 $(SHARE)/deploy/postern.conf.example $(CONF)
+
 clean:
 	rm -rf build
