@@ -120,9 +120,11 @@ sort(struct findings *f)
 static int
 print_one(const struct finding *one, const char *file, struct buf *out)
 {
+	const char *weight = one->weight == FINDING_WARNING ? "warning: " : "";
+
 	if (one->line)
-		return buf_addf(out, "%s:%d: %s\n", file, one->line, one->text);
-	return buf_addf(out, "%s: %s\n", file, one->text);
+		return buf_addf(out, "%s:%d: %s%s\n", file, one->line, weight, one->text);
+	return buf_addf(out, "%s: %s%s\n", file, weight, one->text);
 }
 
 void

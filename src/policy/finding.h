@@ -34,8 +34,8 @@ void finding_error_va(struct findings *f, int line, const char *fmt, va_list ap)
 /* True when an error was noted for this line. */
 bool finding_error_at(const struct findings *f, int line);
 
-/* Appends `file:line: text` lines, in the order of the lines and those without one last, errors to
- * one buf and warnings to the other. What does not fit is left out. */
+/* Appends `file:line: text` lines (`file:line: warning: text`), in the order of the lines and those
+ * without one last, errors to one buf and warnings to the other. What does not fit is left out. */
 void finding_print(struct findings *f, const char *file, struct buf *errors, struct buf *warnings);
 
 /* Frees what was noted. */

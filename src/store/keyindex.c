@@ -41,8 +41,7 @@ struct keyindex {
 	MDB_env *env;
 	MDB_dbi notes;
 	MDB_dbi sets[SETS];
-	char data_path[PATH_MAX_LEN];
-	char lock_path[PATH_MAX_LEN];
+	struct keyindex_place place;
 	struct stat data, lock; /* the files that are open */
 };
 
@@ -71,13 +70,19 @@ status_of(const char *what, int rc)
 	}
 }
 
-static int
-paths(const char *state_path, char *data, char *lock)
+int
+keyindex_place(const char *keys_path, const char *state_path, struct keyindex_place *out)
 {
-	int n = snprintf(data, PATH_MAX_LEN, "%s/keys.mdb", state_path);
-	int m = snprintf(lock, PATH_MAX_LEN, "%s/keys.mdb-lock", state_path);
+	uint8_t hash[HASH_LEN];
+	char hex[HASH_HEX_LEN + 1];
+	int n, m;
 
-	return n > 0 && m > 0 && (size_t)n < PATH_MAX_LEN && (size_t)m < PATH_MAX_LEN ? 0 : -1;
+	if (hash_sha256(span_of(keys_path), hash) < 0)
+		return -1;
+	hash_to_hex(hash, hex);
+	n = snprintf(out->data, sizeof(out->data), "%s/keys-%.8s.mdb", state_path, hex);
+	m = snprintf(out->lock, sizeof(out->lock), "%s-lock", out->data);
+	return n > 0 && m > 0 && (size_t)m < sizeof(out->lock) ? 0 : -1;
 }
 
 static bool
@@ -92,21 +97,16 @@ keyindex_moved(const struct keyindex *x)
 	struct stat data;
 	struct stat lock;
 
-	if (stat(x->data_path, &data) < 0 || stat(x->lock_path, &lock) < 0)
+	if (stat(x->place.data, &data) < 0 || stat(x->place.lock, &lock) < 0)
 		return true;
 	return !same_file(&data, &x->data) || !same_file(&lock, &x->lock);
 }
 
 void
-keyindex_remove(const char *state_path)
+keyindex_remove(const struct keyindex_place *place)
 {
-	char data[PATH_MAX_LEN];
-	char lock[PATH_MAX_LEN];
-
-	if (paths(state_path, data, lock) < 0)
-		return;
-	(void)unlink(data);
-	(void)unlink(lock);
+	(void)unlink(place->data);
+	(void)unlink(place->lock);
 }
 
 /* Opens the environment with the largest map that the address space has room for: the map is
@@ -125,7 +125,7 @@ open_environment(struct keyindex *x)
 		    (rc = mdb_env_set_maxdbs(x->env, SETS + 1)) == 0 &&
 		    (rc = mdb_env_set_maxreaders(x->env, READERS_MAX)) == 0)
 			rc = mdb_env_open(
-			    x->env, x->data_path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC, 0600);
+			    x->env, x->place.data, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC, 0600);
 		if (rc != 0) {
 			mdb_env_close(x->env);
 			x->env = NULL;
@@ -187,7 +187,7 @@ open_databases(struct keyindex *x, bool locked)
 	struct stat st;
 	int rc;
 
-	if (stat(x->data_path, &st) < 0 || st.st_size < size_needed(x))
+	if (stat(x->place.data, &st) < 0 || st.st_size < size_needed(x))
 		return KEYINDEX_DAMAGED;
 	rc = open_handles(x, MDB_RDONLY, 0);
 	if (rc == MDB_NOTFOUND && !locked)
@@ -198,27 +198,23 @@ open_databases(struct keyindex *x, bool locked)
 }
 
 static enum keyindex_status
-open_files(struct keyindex *x, const char *state_path, bool locked)
+open_files(struct keyindex *x, bool locked)
 {
 	enum keyindex_status status;
 
-	if (paths(state_path, x->data_path, x->lock_path) < 0) {
-		log_error("keys", "what=\"the path of the state folder is too long\"");
-		return KEYINDEX_BROKEN;
-	}
-	if (!locked && (stat(x->data_path, &x->data) < 0 || stat(x->lock_path, &x->lock) < 0))
+	if (!locked && (stat(x->place.data, &x->data) < 0 || stat(x->place.lock, &x->lock) < 0))
 		return KEYINDEX_DAMAGED;
 	status = status_of("open", open_environment(x));
 	if (status == KEYINDEX_OK)
 		status = open_databases(x, locked);
 	if (status == KEYINDEX_OK && locked &&
-	    (stat(x->data_path, &x->data) < 0 || stat(x->lock_path, &x->lock) < 0))
+	    (stat(x->place.data, &x->data) < 0 || stat(x->place.lock, &x->lock) < 0))
 		return KEYINDEX_DAMAGED;
 	return status == KEYINDEX_OK && keyindex_moved(x) ? KEYINDEX_DAMAGED : status;
 }
 
 enum keyindex_status
-keyindex_open(const char *state_path, bool locked, struct keyindex **out)
+keyindex_open(const struct keyindex_place *place, bool locked, struct keyindex **out)
 {
 	struct keyindex *x = calloc(1, sizeof(*x));
 	enum keyindex_status status;
@@ -228,7 +224,8 @@ keyindex_open(const char *state_path, bool locked, struct keyindex **out)
 		log_error("keys", "what=\"out of memory\"");
 		return KEYINDEX_BROKEN;
 	}
-	status = open_files(x, state_path, locked);
+	x->place = *place;
+	status = open_files(x, locked);
 	if (status == KEYINDEX_OK)
 		*out = x;
 	else

@@ -27,17 +27,29 @@ struct keyindex_source {
 	uint8_t sha256[HASH_LEN];
 };
 
-/* Opens the files in a state folder. Without the lock they must be there and whole:
+/* Where the index of a key file lies. The name follows from the path of the key file, because LMDB
+ * must not open the same files twice in a process, and a reload that moves the key file keeps the
+ * old store open while calls go on in it. */
+struct keyindex_place {
+	char data[PATH_MAX_LEN];
+	char lock[PATH_MAX_LEN]; /* LMDB's own, of its readers */
+};
+
+/* -1 when the path is too long. */
+MUST_CHECK int keyindex_place(
+    const char *keys_path, const char *state_path, struct keyindex_place *out);
+
+/* Opens the files of a place. Without the lock they must be there and whole:
  * KEYINDEX_DAMAGED asks the caller to try again with the lock. With the lock missing files are
  * made; KEYINDEX_DAMAGED then says that they are no index. */
 MUST_CHECK enum keyindex_status keyindex_open(
-    const char *state_path, bool locked, struct keyindex **out);
+    const struct keyindex_place *place, bool locked, struct keyindex **out);
 
-/* True when the files in the folder are no longer the ones that were opened. */
+/* True when the files of the place are no longer the ones that were opened. */
 bool keyindex_moved(const struct keyindex *x);
 
 /* Removes the files; the caller holds the lock. */
-void keyindex_remove(const char *state_path);
+void keyindex_remove(const struct keyindex_place *place);
 
 /* Finds the line with this hash and puts it into line. */
 MUST_CHECK enum keyindex_status keyindex_find(

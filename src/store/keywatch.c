@@ -61,7 +61,7 @@ struct held {
 
 struct keywatch {
 	char *keys_path;
-	char *state_path;
+	struct keyindex_place place;
 	int lock_fd;	      /* keys.lock, for one process at a time */
 	pthread_mutex_t work; /* for one thread of this process at a time; taken before the lock */
 
@@ -239,15 +239,15 @@ patience(struct keywatch *w)
 
 /* Opens the index; with the lock held, what is damaged is removed and made anew. */
 static enum keyindex_status
-open_index(const char *state_path, bool locked, struct keyindex **out)
+open_index(const struct keyindex_place *place, bool locked, struct keyindex **out)
 {
-	enum keyindex_status status = keyindex_open(state_path, locked, out);
+	enum keyindex_status status = keyindex_open(place, locked, out);
 
 	if (status != KEYINDEX_DAMAGED || !locked)
 		return status;
 	log_warn("keys", "what=\"the index is made anew\"");
-	keyindex_remove(state_path);
-	return keyindex_open(state_path, true, out);
+	keyindex_remove(place);
+	return keyindex_open(place, true, out);
 }
 
 /* Puts a fresh index in place of a damaged or removed one; the lock is held. Look-ups go on in the
@@ -258,8 +258,8 @@ renew(struct keywatch *w, bool damaged)
 	struct keyindex *index = NULL;
 
 	if (damaged)
-		keyindex_remove(w->state_path);
-	if (open_index(w->state_path, true, &index) != KEYINDEX_OK)
+		keyindex_remove(&w->place);
+	if (open_index(&w->place, true, &index) != KEYINDEX_OK)
 		return TROUBLE_INDEX;
 	return put_held(w, index) < 0 ? TROUBLE_MEMORY : TROUBLE_NONE;
 }
@@ -575,12 +575,12 @@ keywatch_find(struct keywatch *w, const uint8_t hash[static HASH_LEN], struct bu
 }
 
 static int
-open_lock(struct keywatch *w)
+open_lock(struct keywatch *w, const char *state_path)
 {
 	char file[LOG_VALUE_LEN];
 	char *path = NULL;
 
-	if (asprintf(&path, "%s/keys.lock", w->state_path) < 0)
+	if (asprintf(&path, "%s/keys.lock", state_path) < 0)
 		return -1;
 	w->lock_fd = filelock_open(path);
 	if (w->lock_fd < 0)
@@ -596,14 +596,14 @@ static int
 open_first(struct keywatch *w)
 {
 	struct keyindex *index = NULL;
-	enum keyindex_status status = open_index(w->state_path, false, &index);
+	enum keyindex_status status = open_index(&w->place, false, &index);
 
 	if (status == KEYINDEX_DAMAGED) {
 		if (filelock_take(w->lock_fd, clock_mono_ms() + WAIT_FIRST_MS) < 0) {
 			log_error("keys", "what=\"the lock cannot be taken\" why=\"%m\"");
 			return -1;
 		}
-		status = open_index(w->state_path, true, &index);
+		status = open_index(&w->place, true, &index);
 		filelock_give(w->lock_fd);
 	}
 	if (status != KEYINDEX_OK)
@@ -622,8 +622,8 @@ keywatch_open(const char *keys_path, const char *state_path)
 	(void)pthread_mutex_init(&w->work, NULL);
 	(void)pthread_mutex_init(&w->mutex, NULL);
 	w->keys_path = strdup(keys_path);
-	w->state_path = strdup(state_path);
-	if (!w->keys_path || !w->state_path || open_lock(w) < 0 || open_first(w) < 0) {
+	if (!w->keys_path || keyindex_place(keys_path, state_path, &w->place) < 0 ||
+	    open_lock(w, state_path) < 0 || open_first(w) < 0) {
 		keywatch_close(w);
 		return NULL;
 	}
@@ -641,6 +641,5 @@ keywatch_close(struct keywatch *w)
 	(void)pthread_mutex_destroy(&w->work);
 	(void)pthread_mutex_destroy(&w->mutex);
 	free(w->keys_path);
-	free(w->state_path);
 	free(w);
 }
