@@ -11,6 +11,18 @@ import clients  # noqa: E402
 from lib import hosts, messages, postern, upstream  # noqa: E402
 
 MAX_BODY = 2 * 1024 * 1024
+
+# A model that is there in another region only.
+FAR = """
+upstream "far" {{
+    kind = "echo"
+    regions = {{ "eu" }}
+}}
+model "claude-far" {{
+    regions = {{ "eu" }}
+    target "far" {{ id = "claude-far" }}
+}}
+"""
 HOSTS = [hosts.LighttpdSocket, hosts.ApacheProxy]
 
 
@@ -20,10 +32,11 @@ class Gate:
     max_body = MAX_BODY
     upstream_key = postern.PROVIDER_KEY
     listed_models = ["claude-sonnet-4-5", "echo-model"]
+    far_model = "claude-far"
 
     def __init__(self, host_class):
         self.upstream = upstream.Upstream()
-        self.host = host_class(self.upstream.url, max_body=MAX_BODY).start()
+        self.host = host_class(self.upstream.url, sections=postern.SECTIONS + FAR, max_body=MAX_BODY).start()
         self.url = f"http://127.0.0.1:{self.host.port}{self.host.prefix}"
         self.key = self.host.site.key.text
         self.narrow_key = self.host.site.add_key(models="claude-haiku-*").text

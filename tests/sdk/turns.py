@@ -5,6 +5,7 @@ from lib import messages, scripts
 SIGNATURE = "EqoBCkgIARABGAIiQL2Uo+/x9==\u00e9"
 THOUGHT = "Let me think: \u201c<b>\u201d & more \U0001f914"
 TOOL = {"type": "tool_use", "id": "toolu_01", "name": "get_weather", "input": {"city": "Z\u00fcrich"}}
+TEXT = "Gr\u00fc\u00dfe \"you\" \u2028 \U0001f30d"
 PARTIAL = ["", '{"ci', 'ty": "Z\u00fc', 'rich"}']
 
 
@@ -49,6 +50,7 @@ def answer(content, blocks, stop_reason):
     return script
 
 
+plain = answer([{"type": "text", "text": TEXT}], lambda: text_block(0, TEXT), "end_turn")
 tools = answer(
     [{"type": "text", "text": "Looking."}, TOOL],
     lambda: [*text_block(0, "Looking."), *tool_block(1)],
