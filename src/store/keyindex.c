@@ -75,14 +75,15 @@ keyindex_place(const char *keys_path, const char *state_path, struct keyindex_pl
 {
 	uint8_t hash[HASH_LEN];
 	char hex[HASH_HEX_LEN + 1];
-	int n, m;
+	int n, m, g;
 
 	if (hash_sha256(span_of(keys_path), hash) < 0)
 		return -1;
 	hash_to_hex(hash, hex);
 	n = snprintf(out->data, sizeof(out->data), "%s/keys-%.8s.mdb", state_path, hex);
 	m = snprintf(out->lock, sizeof(out->lock), "%s-lock", out->data);
-	return n > 0 && m > 0 && (size_t)m < sizeof(out->lock) ? 0 : -1;
+	g = snprintf(out->guard, sizeof(out->guard), "%s/keys-%.8s.lock", state_path, hex);
+	return n > 0 && m > 0 && g > 0 && (size_t)g < sizeof(out->guard) ? 0 : -1;
 }
 
 static bool

@@ -1,7 +1,7 @@
 /* keyindex: the lines of the key file by their hashes, in LMDB, in two files of the state folder.
  * Everything in it can be made again from the key file. The home of lmdb.h.
  *
- * Whoever changes the index holds the lock on keys.lock; look-ups hold nothing, and go on in the
+ * Whoever changes the index holds the lock on its guard; look-ups hold nothing, and go on in the
  * index as it was while it is made anew. */
 #ifndef POSTERN_STORE_KEYINDEX_H
 #define POSTERN_STORE_KEYINDEX_H
@@ -32,7 +32,8 @@ struct keyindex_source {
  * old store open while calls go on in it. */
 struct keyindex_place {
 	char data[PATH_MAX_LEN];
-	char lock[PATH_MAX_LEN]; /* LMDB's own, of its readers */
+	char lock[PATH_MAX_LEN];  /* LMDB's own, of its readers */
+	char guard[PATH_MAX_LEN]; /* the lock of whoever changes the index */
 };
 
 /* -1 when the path is too long. */

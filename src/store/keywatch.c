@@ -62,7 +62,7 @@ struct held {
 struct keywatch {
 	char *keys_path;
 	struct keyindex_place place;
-	int lock_fd;	      /* keys.lock, for one process at a time */
+	int lock_fd;	      /* the guard, for one process at a time */
 	pthread_mutex_t work; /* for one thread of this process at a time; taken before the lock */
 
 	pthread_mutex_t mutex; /* guards what follows; held for a few instructions */
@@ -575,19 +575,19 @@ keywatch_find(struct keywatch *w, const uint8_t hash[static HASH_LEN], struct bu
 }
 
 static int
-open_lock(struct keywatch *w, const char *state_path)
+open_lock(struct keywatch *w)
 {
 	char file[LOG_VALUE_LEN];
-	char *path = NULL;
+	int error;
 
-	if (asprintf(&path, "%s/keys.lock", state_path) < 0)
-		return -1;
-	w->lock_fd = filelock_open(path);
-	if (w->lock_fd < 0)
-		log_error("keys", "file=%s what=\"the lock cannot be opened\" why=\"%m\"",
-		    log_value(span_of(path), file));
-	free(path);
-	return w->lock_fd < 0 ? -1 : 0;
+	w->lock_fd = filelock_open(w->place.guard);
+	if (w->lock_fd >= 0)
+		return 0;
+	error = errno;
+	(void)log_value(span_of(w->place.guard), file);
+	errno = error;
+	log_error("keys", "file=%s what=\"the lock cannot be opened\" why=\"%m\"", file);
+	return -1;
 }
 
 /* Opens the index without the lock, which another process may hold for seconds while it indexes;
@@ -623,7 +623,7 @@ keywatch_open(const char *keys_path, const char *state_path)
 	(void)pthread_mutex_init(&w->mutex, NULL);
 	w->keys_path = strdup(keys_path);
 	if (!w->keys_path || keyindex_place(keys_path, state_path, &w->place) < 0 ||
-	    open_lock(w, state_path) < 0 || open_first(w) < 0) {
+	    open_lock(w) < 0 || open_first(w) < 0) {
 		keywatch_close(w);
 		return NULL;
 	}

@@ -1,0 +1,28 @@
+/* cmd: the subcommands of the program, one file each. argv[0] is the name of the subcommand; the
+ * result is the exit status. */
+#ifndef POSTERN_CMD_CMD_H
+#define POSTERN_CMD_CMD_H
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "policy/conf.h"
+
+/* `postern key add | list | revoke | rotate`. */
+int cmd_key(int argc, char **argv);
+
+/* `postern check`. */
+int cmd_check(int argc, char **argv);
+
+/* The path of the configuration: the one given, else $POSTERN_CONF, else postern.conf beside the
+ * program, else /etc/postern/postern.conf. out holds it zero-terminated. -1 with the reason on
+ * standard error. */
+MUST_CHECK int cmd_conf_path(const char *given, struct buf *out);
+
+/* Reads a configuration, as conf_parse does; an unreadable file is a line in errors. */
+MUST_CHECK struct conf *cmd_conf_load(const char *path, struct buf *errors, struct buf *warnings);
+
+/* `postern key list` over a key file: the keys as a table on standard output, damaged lines on
+ * standard error. The exit status. */
+int cmd_key_list(const char *keys_path);
+
+#endif

@@ -1,0 +1,44 @@
+/* conf_path: where the configuration is. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "cmd/cmd.h"
+
+#define DEFAULT_PATH "/etc/postern/postern.conf"
+
+/* postern.conf in the folder of the program, when there is one. */
+static int
+beside_program(char out[static PATH_MAX_LEN])
+{
+	char exe[PATH_MAX_LEN];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+	int made;
+
+	if (n <= 0)
+		return -1;
+	exe[n] = '\0';
+	slash = strrchr(exe, '/');
+	if (!slash)
+		return -1;
+	*slash = '\0';
+	made = snprintf(out, PATH_MAX_LEN, "%s/postern.conf", exe);
+	return made > 0 && made < (int)PATH_MAX_LEN && access(out, F_OK) == 0 ? 0 : -1;
+}
+
+int
+cmd_conf_path(const char *given, struct buf *out)
+{
+	char beside[PATH_MAX_LEN];
+	const char *path = given ? given : getenv("POSTERN_CONF");
+
+	if (!path || !*path)
+		path = beside_program(beside) ? DEFAULT_PATH : beside;
+	if (buf_add(out, span_of(path)) || !buf_str(out)) {
+		(void)fprintf(stderr, "postern: the path of the configuration is too long\n");
+		return -1;
+	}
+	return 0;
+}
