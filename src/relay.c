@@ -15,7 +15,7 @@
 #include "wire/header.h"
 
 /* How long the upstream's connection is read on after its last event, so that it can be kept. */
-#define TAIL_MS	     1000
+#define TAIL_MS	     250
 #define STREAM_TYPE  "text/event-stream"
 #define STREAM_LINES "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
