@@ -306,22 +306,29 @@ keep_alive(struct relay *r, int64_t *wait_ms)
 	return 0;
 }
 
+/* True when the client has left or calls must end now; the reason is latched. */
+static bool
+stopped(struct relay *r)
+{
+	struct answer *a = r->order->answer;
+	enum watch_seen seen = watch_look(r->watch);
+
+	if (seen == WATCH_CLIENT_GONE || (seen == WATCH_CUT && a->seat->front->cut_means_gone)) {
+		a->gone = true;
+		(void)gone(r);
+	} else if (seen == WATCH_CUT && !r->closed) {
+		(void)fail(r, FAULT_DRAINING, "");
+	}
+	return seen != WATCH_NOTHING;
+}
+
 static int
 on_tick(void *arg, bool woken, int64_t *wait_ms)
 {
 	struct relay *r = arg;
 
-	if (woken) {
-		switch (watch_look(r->watch)) {
-		case WATCH_CLIENT_GONE:
-			r->order->answer->gone = true;
-			return gone(r);
-		case WATCH_CUT:
-			return r->closed ? -1 : fail(r, FAULT_DRAINING, "");
-		case WATCH_NOTHING:
-			break;
-		}
-	}
+	if (woken && stopped(r))
+		return -1;
 	if (r->closed) {
 		int64_t left = r->closed_ms + TAIL_MS - clock_mono_ms();
 

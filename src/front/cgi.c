@@ -148,6 +148,7 @@ cgi_close(struct front_seat *seat)
 
 const struct front front_cgi = {
 	.name = "cgi",
+	.cut_means_gone = true,
 	.open = cgi_open,
 	.accept = cgi_accept,
 	.param = cgi_param,

@@ -17,6 +17,7 @@ struct front_seat {
 
 struct front {
 	const char *name;
+	bool cut_means_gone; /* its host stops a call only after its client's connection is gone */
 	/* Makes a seat; NULL when memory is out. */
 	struct front_seat *(*open)(void);
 	/* Reads the head of the next call on the connection fd, which the seat owns from now on.
