@@ -237,6 +237,8 @@ confscan(const char *text, struct buf *out, struct findings *f)
 		finding_error(f, 0, "the file is too large");
 		return -1;
 	}
+	if (all.n == 0)
+		return 0;
 	s.p = out->p + before;
 	s.n = all.n;
 	while (s.at < s.n) {

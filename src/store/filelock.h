@@ -14,6 +14,7 @@ MUST_CHECK int filelock_open(const char *path);
  * it. The threads of a process share the lock. */
 MUST_CHECK int filelock_take(int fd, int64_t deadline_ms);
 
+/* Gives the lock back; closing the descriptor does, too. */
 void filelock_give(int fd);
 
 #endif

@@ -68,6 +68,7 @@ MUST_CHECK enum keyindex_status keyindex_restamp(
 MUST_CHECK enum keyindex_status keyindex_fill(
     struct keyindex *x, const struct keytable *t, const struct keyindex_source *source);
 
+/* Closes the files; NULL is fine. No look-up may be under way. */
 void keyindex_close(struct keyindex *x);
 
 #endif

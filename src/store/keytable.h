@@ -36,8 +36,10 @@ struct keytable {
 /* Reads a text, which must stay as it is while the table is used. -1 when memory is out. */
 MUST_CHECK int keytable_read(struct keytable *t, struct span text);
 
-/* The line of a row, without blanks around it, and its hash. */
+/* The line of a row, without blanks around it. */
 struct span keytable_line(const struct keytable *t, const struct keytable_row *row);
+
+/* The hash of a row. */
 void keytable_hash(
     const struct keytable *t, const struct keytable_row *row, uint8_t out[static HASH_LEN]);
 
@@ -45,6 +47,7 @@ void keytable_hash(
  * over the text. */
 void keytable_prefetch(const struct keytable *t, size_t row);
 
+/* Frees the rows; the text is the caller's. */
 void keytable_free(struct keytable *t);
 
 #endif

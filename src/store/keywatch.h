@@ -23,6 +23,7 @@ MUST_CHECK enum store_status keywatch_find(
 /* Whether look-ups are possible now; when not, *why is a text without secrets. */
 MUST_CHECK enum store_status keywatch_probe(struct keywatch *w, const char **why);
 
+/* Closes the index; NULL is fine. No look-up may be under way. */
 void keywatch_close(struct keywatch *w);
 
 #endif
