@@ -26,7 +26,8 @@ struct held_store {
 };
 
 struct held_era {
-	struct era era; /* first, so that an era is its held_era */
+	struct era era;	   /* first, so that an era is its held_era */
+	struct conf *conf; /* the same as the era's, owned */
 	struct held_store *store;
 	unsigned users; /* calls in it, and one for being in force */
 };
@@ -64,7 +65,7 @@ era_release(struct held_era *h)
 		return;
 	credentials_close(h->era.credentials);
 	store_release(h->store);
-	conf_free((struct conf *)h->era.conf);
+	conf_free(h->conf);
 	free(h);
 }
 
@@ -107,6 +108,7 @@ era_make(struct gate *g, struct conf *c)
 		return NULL;
 	}
 	h->users = 1;
+	h->conf = c;
 	h->era.conf = c;
 	h->era.credentials = credentials_open(c);
 	h->store = store_for(g, c);

@@ -91,11 +91,11 @@ park(const struct pool *p, int fd)
 static void
 set_limits(int fd)
 {
-	struct timeval receive = { .tv_sec = CLIENT_READ_S };
-	struct timeval send = { .tv_sec = CLIENT_WRITE_S };
+	struct timeval receiving = { .tv_sec = CLIENT_READ_S };
+	struct timeval sending = { .tv_sec = CLIENT_WRITE_S };
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receiving, sizeof(receiving));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &sending, sizeof(sending));
 }
 
 /* Takes one connection from the listening socket; -1 when there is none that has spoken. */

@@ -10,7 +10,7 @@
 
 #define POOL_THREADS_MIN 2u
 #define POOL_THREADS_MAX 8192u
-#define POOL_STACK	 (256u * 1024)
+#define POOL_STACK	 (256ul * 1024)
 
 struct pool;
 

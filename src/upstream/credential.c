@@ -98,7 +98,8 @@ file_secret(struct credentials *cr, const struct conf_upstream *u, struct buf *o
 	pthread_mutex_lock(&cr->lock);
 	if (!stamp_settled(&s->stamp, &now)) {
 		rc = read_secret(u->api_key_file, s);
-		s->stamp = rc ? (struct stamp){ 0 } : now;
+		s->stamp = now;
+		s->stamp.taken_ns = rc ? 0 : now.taken_ns;
 	}
 	rc = rc ? -1 : buf_add(out, buf_span(&s->text));
 	pthread_mutex_unlock(&cr->lock);

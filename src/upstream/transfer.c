@@ -107,7 +107,7 @@ transfer_open(struct transfer_shared *shared)
 	if (!t)
 		return NULL;
 	t->head.relay = buf_make(HEAD_MAX);
-	t->spliced = buf_make(BODY_MEMORY_MAX + MODEL_MAX * 8);
+	t->spliced = buf_make(BODY_MEMORY_MAX + MODEL_MAX * 8ul);
 	t->multi = curl_multi_init();
 	t->easy = curl_easy_init();
 	if (!t->multi || !t->easy) {
@@ -138,14 +138,15 @@ head_start(struct transfer_head *h, struct span line)
 	struct span rest = line;
 	struct span part;
 	uint64_t status = 0;
+	bool versioned;
 
 	h->status = 0;
 	h->content_type[0] = '\0';
 	h->request_id[0] = '\0';
 	h->encoded = false;
 	buf_reset(&h->relay, HOLD_KEEP);
-	if (span_next(&rest, ' ', &part) && span_next(&rest, ' ', &part) &&
-	    num_u64(part, 999, &status) == 0)
+	versioned = span_next(&rest, ' ', &part);
+	if (versioned && span_next(&rest, ' ', &part) && num_u64(part, 999, &status) == 0)
 		h->status = (int)status;
 }
 
