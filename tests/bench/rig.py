@@ -1,0 +1,145 @@
+"""What the measurements share: the helpers in C, the servers, and reading what they cost. Everything is on 127.0.0.1."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build" / "bench"
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from lib import hosts, ports, postern, proc  # noqa: E402
+
+# The released defaults; those of the tests are short.
+OPTIONS = {"commit_s": 5, "ping_s": 10, "upstream_first_s": 600, "upstream_idle_s": 120, "drain_s": 5}
+
+# lighttpd's own defaults stop at about 2,000 connections with two descriptors each.
+LIMITS = "server.max-fds = 16384\nserver.max-connections = 8000\n"
+
+
+def say(text):
+    print(f"# {text}", file=sys.stderr, flush=True)
+
+
+def compile_helpers():
+    """Builds every helper; lookup is linked with the program's own code."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", f"-I{ROOT}/src"]
+    for source in sorted(HERE.glob("*.c")):
+        command = ["gcc", *flags, "-o", BUILD / source.stem, source]
+        if source.stem == "lookup":
+            subprocess.run(["make", "-s", "build/libpostern.a"], cwd=ROOT, check=True)
+            libraries = subprocess.run(
+                ["pkg-config", "--libs", "fcgi", "libcurl", "json-c", "libconfuse", "lmdb", "libcrypto"],
+                check=True, capture_output=True, text=True,
+            ).stdout.split()
+            command += [ROOT / "build" / "libpostern.a", *libraries, "-pthread"]
+        subprocess.run([str(part) for part in command], check=True)
+
+
+def numbers(text, last):
+    """The `name number` pairs of the last line that begins with the word."""
+    lines = [line for line in text.splitlines() if line.startswith(last + " ")]
+    if not lines:
+        raise RuntimeError(f"no line with {last!r} in:\n{text}")
+    words = lines[-1].split()
+    return {name: int(value) for name, value in zip(words[::2], words[1::2])}
+
+
+class Upstream:
+    """The stand-in for the Messages API."""
+
+    def __init__(self):
+        self.log = proc.scratch_dir() / "upstream.log"
+        self.proc = proc.Proc([BUILD / "upstream"], self.log)
+        self.proc.ready(lambda: "port" in self.proc.text(), 5, "the upstream")
+        self.port = numbers(self.proc.text(), "port")["port"]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def close(self):
+        self.proc.stop()
+
+
+class OneProcess(postern.Pool):
+    """The program as one process that serves by itself."""
+
+    def start(self):
+        argv = [self.site.bin, "serve", "--config", self.site.conf, "--listen", f"unix:{self.socket}"]
+        self.proc = proc.Proc([*argv, "--threads", self.threads], self.log, web_user=True)
+        self.proc.ready(self.socket.is_socket, 10, "the program's socket")
+        return self
+
+
+class Gate(hosts.LighttpdSocket):
+    """lighttpd with the shipped configuration, and the program behind it."""
+
+    reload_settings = LIMITS
+
+    def __init__(self, upstream, threads=64, **options):
+        super().__init__(upstream.url, **{**OPTIONS, **options})
+        self.pool = OneProcess(self.site, threads=threads)
+
+    @property
+    def key(self):
+        return self.site.key.text
+
+    def check_logs(self):
+        """Nothing: a benchmark writes hundreds of thousands of lines, and reading them is the tests' business."""
+
+
+PROXY = """
+server.modules = ( "mod_proxy" )
+server.bind = "127.0.0.1"
+server.port = {port}
+server.document-root = "{dir}"
+server.upload-dirs = ( "{dir}" )
+server.errorlog = "{dir}/server.log"
+{account}
+proxy.server = ( "" => (( "host" => "127.0.0.1", "port" => {upstream} )) )
+""" + LIMITS
+
+
+class Proxy:
+    """lighttpd with its own mod_proxy before the same upstream."""
+
+    key = "none"
+
+    def __init__(self, upstream):
+        self.dir = proc.scratch_dir()
+        self.port = ports.free_port()
+        account = f'server.username = "{proc.WEB_USER}"\nserver.groupname = "{proc.WEB_USER}"' if proc.is_root() else ""
+        conf = self.dir / "lighttpd.conf"
+        conf.write_text(PROXY.format(port=self.port, dir=self.dir, upstream=upstream.port, account=account))
+        self.proc = proc.Proc(["/usr/sbin/lighttpd", "-D", "-f", conf], self.dir / "output.log")
+        self.proc.ready(lambda: ports.accepts(self.port), 10, "lighttpd with mod_proxy")
+
+    def close(self):
+        self.proc.stop()
+
+
+def wrk(port, key, seconds, connections=32):
+    """Small calls as fast as they are answered; returns requests/s and what wrk saw."""
+    done = subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "calls.lua"),
+         f"http://127.0.0.1:{port}/v1/messages", "--", key],
+        check=True, capture_output=True, text=True, timeout=seconds + 30,
+    )
+    seen = numbers(done.stdout, "requests")
+    seen["per_s"] = seen["requests"] * 1e6 / seen["microseconds"]
+    return seen
+
+
+def memory(pid):
+    """Resident memory of a process in MB: now, and at its highest."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return tuple(int(re.search(name + r":\s+(\d+) kB", text)[1]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM"))
+
+
+def cpu_s(pid):
+    """User and system time of a process so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
