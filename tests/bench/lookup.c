@@ -2,9 +2,9 @@
  *
  *   lookup KEY_FILE STATE_FOLDER KEYS ACTIVE LOOKUPS
  *
- * The file holds the hashes of `sk-postern-bench-0` to `sk-postern-bench-(KEYS-1)`; ACTIVE of them, from all over the
- * file, are looked up again and again. Prints `first_us N median_ns N p99_ns N`; first is opening the store and the
- * first look-up. */
+ * The file holds the hashes of `sk-postern-bench-0` to `sk-postern-bench-(KEYS-1)`; ACTIVE of them,
+ * from all over the file, are looked up again and again. Prints `first_us N median_ns N p99_ns N`;
+ * first is opening the store and the first look-up. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +98,8 @@ main(int argc, char **argv)
 	}
 	find(&r, r.hashes[0]);
 	first = now_ns() - begun;
-	for (size_t i = 0; i < r.hashes_n; i++) { /* every page that the others touch is in memory then */
+	for (size_t i = 0; i < r.hashes_n;
+	     i++) { /* every page that the others touch is in memory then */
 		find(&r, r.hashes[i]);
 	}
 	for (unsigned long i = 0; i < lookups; i++) {
@@ -109,8 +110,8 @@ main(int argc, char **argv)
 		took[i] = now_ns() - start;
 	}
 	qsort(took, lookups, sizeof(*took), compare);
-	printf("first_us %lld median_ns %lld p99_ns %lld\n", (long long)first / 1000, (long long)took[lookups / 2],
-	    (long long)took[lookups * 99 / 100]);
+	printf("first_us %lld median_ns %lld p99_ns %lld\n", (long long)first / 1000,
+	    (long long)took[lookups / 2], (long long)took[lookups * 99 / 100]);
 	r.store->kind->close(r.store);
 	buf_free(&r.line);
 	free(r.hashes);

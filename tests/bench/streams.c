@@ -1,11 +1,12 @@
-/* streams: opens many event streams at once and reads them to their ends: one thread, one epoll. A stream counts as done
- * only when its message_stop and the end of its chunked body have come. From the moment all are open, the delay of every
- * delta is measured against the CLOCK_MONOTONIC time that the upstream wrote into it.
+/* streams: opens many event streams at once and reads them to their ends: one thread, one epoll. A
+ * stream counts as done only when its message_stop and the end of its chunked body have come. From
+ * the moment all are open, the delay of every delta is measured against the CLOCK_MONOTONIC time
+ * that the upstream wrote into it.
  *
  *   streams PORT KEY STREAMS EVENTS INTERVAL_US RAMP_US LIMIT_S
  *
- * Prints `open` when every stream has had its first delta, `ending` when the first one is over, and at the end
- * `done N lost N refused N deltas N median_ns N p90_ns N p99_ns N max_ns N`. */
+ * Prints `open` when every stream has had its first delta, `ending` when the first one is over, and
+ * at the end `done N lost N refused N deltas N median_ns N p90_ns N p99_ns N max_ns N`. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -278,7 +279,8 @@ main(int argc, char **argv)
 	struct rlimit limit;
 
 	if (argc != 8) {
-		fputs("usage: streams PORT KEY STREAMS EVENTS INTERVAL_US RAMP_US LIMIT_S\n", stderr);
+		fputs(
+		    "usage: streams PORT KEY STREAMS EVENTS INTERVAL_US RAMP_US LIMIT_S\n", stderr);
 		return 2;
 	}
 	want.port = (unsigned short)strtoul(argv[1], NULL, 10);
@@ -301,7 +303,9 @@ main(int argc, char **argv)
 	}
 	run();
 	qsort(delays, delays_n, sizeof(*delays), compare);
-	printf("done %u lost %u refused %u deltas %zu median_ns %lld p90_ns %lld p99_ns %lld max_ns %lld\n", done, lost,
-	    refused, delays_n, quantile(0.5), quantile(0.9), quantile(0.99), quantile(1));
+	printf(
+	    "done %u lost %u refused %u deltas %zu median_ns %lld p90_ns %lld p99_ns %lld max_ns %lld\n",
+	    done, lost, refused, delays_n, quantile(0.5), quantile(0.9), quantile(0.99),
+	    quantile(1));
 	return 0;
 }

@@ -1,7 +1,8 @@
-/* upstream: a stand-in for the Messages API that is fast enough not to be measured itself: one thread, one epoll. A body
- * with `"stream":true` gets an event stream, any other a whole message. How many deltas a stream has, and how far apart,
- * stands in the prompt as `events=N interval_us=N`; each delta carries the CLOCK_MONOTONIC time at which it left.
- * Prints `port N` and serves until it is killed. */
+/* upstream: a stand-in for the Messages API that is fast enough not to be measured itself: one
+ * thread, one epoll. A body with `"stream":true` gets an event stream, any other a whole message.
+ * How many deltas a stream has, and how far apart, stands in the prompt as `events=N
+ * interval_us=N`; each delta carries the CLOCK_MONOTONIC time at which it left. Prints `port N` and
+ * serves until it is killed. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -61,8 +62,9 @@ static const char closing[] =
     "\"stop_sequence\":null},\"usage\":{\"output_tokens\":40}}\n\n"
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
-static const char stream_head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
-				  "request-id: req_bench\r\nTransfer-Encoding: chunked\r\n\r\n";
+static const char stream_head[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+    "request-id: req_bench\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 static int64_t
 now_ns(void)
@@ -154,7 +156,8 @@ conn_close(struct conn *c)
 	free(c);
 }
 
-/* The answers are small: a socket that does not take one at once belongs to a client that is lost anyway. */
+/* The answers are small: a socket that does not take one at once belongs to a client that is lost
+ * anyway. */
 static bool
 conn_send(const struct conn *c, const char *p, size_t n)
 {
@@ -233,7 +236,8 @@ answer(struct conn *c)
 		*end = '\0';
 		body = end + 4;
 		length = strcasestr(c->in, "\r\ncontent-length:");
-		c->closes = strcasestr(c->in, "\r\nconnection: close") || strstr(c->in, " HTTP/1.0\r\n");
+		c->closes =
+		    strcasestr(c->in, "\r\nconnection: close") || strstr(c->in, " HTTP/1.0\r\n");
 		*end = '\r';
 		used = (size_t)(body - c->in) + (length ? strtoul(length + 17, NULL, 10) : 0);
 		if (used > c->in_len) {
@@ -337,7 +341,8 @@ main(void)
 	unsigned short port;
 	int listen_fd = listen_on(&port);
 	struct epoll_event e = { .events = EPOLLIN };
-	char listening, ticking; /* their addresses stand for the two descriptors that are no conn */
+	char listening,
+	    ticking; /* their addresses stand for the two descriptors that are no conn */
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
