@@ -16,15 +16,15 @@ NEED = -std=gnu11 -D_GNU_SOURCE -DPOSTERN_VERSION='"$(VERSION)"' -Isrc -MMD -MP 
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
-BASE = buf clock fault hash log num span spool stamp
+BASE = buf clock fault file hash log num span spool stamp
 WIRE = header json sse
 POLICY = conf confcheck confrow confscan confvalue finding glob key ledger namelist route usage
 DIALECT = messages models refusal
 UPSTREAM = anthropic credential echo hreq transfer
 STORE = filelock keyfile keyindex keytable keywatch local
 FRONT = cgi fcgi watch
-CMD = check conf_load conf_path key key_list
-TOP = answer call gate listener parts pool registry relay serve supervisor surface
+CMD = check conf_load key key_list
+TOP = answer call conffile gate listener parts pool registry relay serve supervisor surface
 
 SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.c) $(DIALECT:%=src/dialect/%.c) \
 	$(UPSTREAM:%=src/upstream/%.c) $(STORE:%=src/store/%.c) $(FRONT:%=src/front/%.c) $(CMD:%=src/cmd/%.c) \

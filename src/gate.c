@@ -3,17 +3,17 @@
 #include "gate.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "base/stamp.h"
+#include "conffile.h"
 
 #define STORE_RETRY_MS 1000
 
@@ -130,48 +130,16 @@ log_lines(enum log_level level, const char *event, struct span lines)
 			log_line(level, event, "what=\"%.*s\"", (int)line.n, line.p);
 }
 
-static int
-read_file(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
-
-	if (fd < 0)
-		return -1;
-	for (;;) {
-		char *at;
-
-		if (buf_room(out, 4096, &at)) {
-			errno = EFBIG;
-			n = -1;
-			break;
-		}
-		n = read(fd, at, 4096);
-		if (n <= 0)
-			break;
-		out->len += (size_t)n;
-	}
-	(void)close(fd);
-	return n < 0 ? -1 : 0;
-}
-
 /* Parses what was read; NULL and a log when it is broken. */
 static struct held_era *
 era_of_text(struct gate *g, struct buf *text)
 {
 	struct buf errors = buf_make(CONF_FILE_MAX);
 	struct buf warnings = buf_make(CONF_FILE_MAX);
-	const char *zero_ended = buf_str(text);
-	struct held_era *made = NULL;
+	struct conf *c =
+	    conffile_parse(g->conf_path, text, g->parts->kind_names, &errors, &warnings);
+	struct held_era *made = c ? era_make(g, c) : NULL;
 
-	if (zero_ended && strlen(zero_ended) == text->len) {
-		struct conf *c =
-		    conf_parse(zero_ended, g->conf_path, g->parts->kind_names, &errors, &warnings);
-
-		made = c ? era_make(g, c) : NULL;
-	} else {
-		log_error("config", "file=%s what=\"not a text file\"", g->conf_path);
-	}
 	log_lines(LOG_LEVEL_ERROR, "config", buf_span(&errors));
 	log_lines(LOG_LEVEL_WARN, "config", buf_span(&warnings));
 	buf_free(&errors);
@@ -209,7 +177,7 @@ load(struct gate *g, const struct stamp *now)
 	struct buf text = buf_make(CONF_FILE_MAX);
 	struct held_era *made;
 
-	if (read_file(g->conf_path, &text)) {
+	if (file_read(g->conf_path, &text)) {
 		log_error(
 		    "config", "file=%s error=%d what=\"cannot be read\"", g->conf_path, errno);
 		buf_free(&text);

@@ -44,9 +44,3 @@ registry(void)
 {
 	return &parts;
 }
-
-const char *const *
-registry_kind_names(void)
-{
-	return kind_names;
-}

@@ -8,7 +8,4 @@
 /* The program's parts. */
 const struct parts *registry(void);
 
-/* The names of all kinds of upstream, NULL-ended. */
-const char *const *registry_kind_names(void);
-
 #endif

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "call.h"
-#include "cmd/cmd.h"
+#include "conffile.h"
 #include "front/cgi.h"
 #include "front/fcgi.h"
 #include "gate.h"
@@ -298,7 +298,7 @@ read_options(int argc, char **argv, struct serve *s)
 	}
 	if (rc == 0 && optind < argc)
 		rc = usage();
-	return rc ? rc : cmd_conf_path(conf, &s->conf_path);
+	return rc ? rc : conffile_path(conf, &s->conf_path);
 }
 
 /* A configuration that is broken from the start is said at once to whoever starts the program by

@@ -9,12 +9,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "cmd/cmd.h"
+#include "conffile.h"
 #include "policy/finding.h"
 #include "policy/key.h"
-#include "store/keyfile.h"
 #include "store/keytable.h"
 
 /* Prints what was found about one file. The number of errors. */
@@ -38,7 +39,7 @@ secret_fault(const char *path)
 	struct buf text = buf_make(SECRET_FILE_MAX);
 	const char *fault = NULL;
 
-	if (keyfile_read(path, &text) < 0) {
+	if (file_read(path, &text) < 0) {
 		fault = errno == EFBIG ? "is too large for a key" : "cannot be read";
 	} else {
 		struct span s = span_trim(buf_span(&text));
@@ -142,7 +143,7 @@ check_keys(const struct conf *c)
 	struct buf text = buf_make(KEY_FILE_MAX);
 	struct findings f = { 0 };
 
-	if (keyfile_read(c->keys, &text) == 0)
+	if (file_read(c->keys, &text) == 0)
 		check_key_text(c, buf_span(&text), &f);
 	else if (errno == ENOENT)
 		finding_error(&f, 0, "the key file is not there: make it with `postern key add`");
@@ -256,7 +257,7 @@ cmd_check(int argc, char **argv)
 		(void)fputs("usage: postern check [--config F]\n", stderr);
 		return 2;
 	}
-	if (cmd_conf_path(given, &path) == 0)
+	if (conffile_path(given, &path) == 0)
 		errors = check_all(buf_str(&path));
 	buf_free(&path);
 	if (errors == 0)

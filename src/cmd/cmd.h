@@ -13,11 +13,6 @@ int cmd_key(int argc, char **argv);
 /* `postern check`. */
 int cmd_check(int argc, char **argv);
 
-/* The path of the configuration: the one given, else $POSTERN_CONF, else postern.conf beside the
- * program, else /etc/postern/postern.conf. out holds it zero-terminated. -1 with the reason on
- * standard error. */
-MUST_CHECK int cmd_conf_path(const char *given, struct buf *out);
-
 /* Reads a configuration, as conf_parse does; an unreadable file is a line in errors. */
 MUST_CHECK struct conf *cmd_conf_load(const char *path, struct buf *errors, struct buf *warnings);
 

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "cmd/cmd.h"
+#include "conffile.h"
 #include "policy/key.h"
 #include "store/keyfile.h"
 
@@ -392,7 +393,7 @@ run(const struct action *a, const struct options *o)
 	struct buf errors = buf_make(CONF_FILE_MAX);
 	struct buf warnings = buf_make(CONF_FILE_MAX);
 	struct conf *conf = NULL;
-	int rc = cmd_conf_path(o->config, &path);
+	int rc = conffile_path(o->config, &path);
 
 	if (rc == 0) {
 		conf = cmd_conf_load(buf_str(&path), &errors, &warnings);

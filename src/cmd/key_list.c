@@ -4,11 +4,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "cmd/cmd.h"
 #include "policy/key.h"
-#include "store/keyfile.h"
 #include "store/keytable.h"
 
 enum column {
@@ -140,7 +140,7 @@ cmd_key_list(const char *keys_path)
 {
 	struct buf text = buf_make(KEY_FILE_MAX);
 	struct keytable t = { 0 };
-	int rc = keyfile_read(keys_path, &text);
+	int rc = file_read(keys_path, &text);
 
 	if (rc < 0)
 		(void)fprintf(stderr, "%s: cannot be read: %m\n", keys_path);

@@ -10,60 +10,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "store/filelock.h"
 
 #define LOCK_WAIT_MS 10000
-#define READ_STEP    (64 * KIB)
 #define MODE_NEW     0640
 #define MODE_BITS    07777
-
-/* Reads to the end. The size is a hint: the file may grow or shrink meanwhile. */
-static int
-read_descriptor(int fd, size_t size, struct buf *out)
-{
-	size_t want = size + 1;
-	ssize_t n;
-	char *at;
-
-	for (;;) {
-		if (buf_room(out, want, &at) < 0) {
-			errno = out->len + want > out->max ? EFBIG : ENOMEM;
-			return -1;
-		}
-		n = read(fd, at, want);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -1 : 0;
-		out->len += (size_t)n;
-		want = out->len < size + 1 ? size + 1 - out->len : READ_STEP;
-	}
-}
-
-int
-keyfile_read(const char *path, struct buf *out)
-{
-	/* Without O_NONBLOCK a FIFO in the place of the file would hold the caller for ever. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	int rc = -1;
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) < 0)
-		rc = -1;
-	else if (!S_ISREG(st.st_mode))
-		errno = EINVAL;
-	else if ((uint64_t)st.st_size > KEY_FILE_MAX)
-		errno = EFBIG;
-	else
-		rc = read_descriptor(fd, (size_t)st.st_size, out);
-	int saved = errno;
-	(void)close(fd);
-	errno = saved;
-	return rc;
-}
 
 static int PRINTF_LIKE(2, 3) complain(const char *path, const char *fmt, ...)
 {
@@ -171,7 +124,7 @@ edit_locked(const char *path, keyfile_change *change, void *arg)
 
 	if (!there && errno != ENOENT)
 		(void)complain(path, "cannot be read: %m");
-	else if (there && keyfile_read(path, &text) < 0)
+	else if (there && file_read(path, &text) < 0)
 		(void)complain(path, "cannot be read: %m");
 	else
 		rc = change(arg, buf_span(&text), &changed);

@@ -1,4 +1,4 @@
-/* keyfile: reading the flat key file, and changes to it: read whole, changed, written to a
+/* keyfile: changes to the flat key file: read whole, changed, written to a
  * temporary file beside it, synced and renamed, all under a lock on `<file>.lock`, so that two
  * administrators lose nothing. Everything that is not changed, comments and damaged lines included,
  * stays byte for byte. Mode and owner of the file are kept. */
@@ -16,9 +16,5 @@ typedef int keyfile_change(void *arg, struct span text, struct buf *out);
 /* Changes the file; a missing one counts as empty and is made with mode 0640. -1 on errors,
  * reported on standard error. */
 MUST_CHECK int keyfile_edit(const char *path, keyfile_change *change, void *arg);
-
-/* Reads the whole file into out. -1 with errno set: a missing file and one that is not a plain file
- * (EINVAL) or over KEY_FILE_MAX (EFBIG) are errors. */
-MUST_CHECK int keyfile_read(const char *path, struct buf *out);
 
 #endif

@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/stamp.h"
 #include "store/filelock.h"
-#include "store/keyfile.h"
 #include "store/keyindex.h"
 #include "store/keytable.h"
 
@@ -330,7 +330,7 @@ read_file(const struct keywatch *w, struct stamp *stamp, struct buf *text, int *
 		}
 		outlast(stamp);
 		buf_reset(text, SIZE_MAX);
-		if (stamp_of(w->keys_path, stamp) < 0 || keyfile_read(w->keys_path, text) < 0) {
+		if (stamp_of(w->keys_path, stamp) < 0 || file_read(w->keys_path, text) < 0) {
 			*error = errno;
 			return TROUBLE_READ;
 		}

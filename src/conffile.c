@@ -1,10 +1,11 @@
-/* conf_path: where the configuration is. */
+/* conffile: see conffile.h. */
+#include "conffile.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "cmd/cmd.h"
 
 #define DEFAULT_PATH "/etc/postern/postern.conf"
 
@@ -29,7 +30,7 @@ beside_program(char out[static PATH_MAX_LEN])
 }
 
 int
-cmd_conf_path(const char *given, struct buf *out)
+conffile_path(const char *given, struct buf *out)
 {
 	char beside[PATH_MAX_LEN];
 	const char *path = given ? given : getenv("POSTERN_CONF");
@@ -41,4 +42,17 @@ cmd_conf_path(const char *given, struct buf *out)
 		return -1;
 	}
 	return 0;
+}
+
+struct conf *
+conffile_parse(const char *path, struct buf *text, const char *const *kinds, struct buf *errors,
+    struct buf *warnings)
+{
+	const char *zero_ended = buf_str(text);
+
+	if (zero_ended && strlen(zero_ended) == text->len)
+		return conf_parse(zero_ended, path, kinds, errors, warnings);
+	/* With errors full there is still no configuration. */
+	(void)!buf_addf(errors, "%s: this is not a text file\n", path);
+	return NULL;
 }

@@ -1,0 +1,12 @@
+/* file: reading a whole file. */
+#ifndef POSTERN_BASE_FILE_H
+#define POSTERN_BASE_FILE_H
+
+#include "base/buf.h"
+#include "base/check.h"
+
+/* Appends the whole file to out. -1 with errno set: a missing file, one that is not a plain file
+ * (EINVAL) and one over what out may hold (EFBIG) are errors. */
+MUST_CHECK int file_read(const char *path, struct buf *out);
+
+#endif
