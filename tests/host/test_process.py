@@ -1,0 +1,716 @@
+"""The program as a process: signals, descriptors, workers, threads, and what it lives through without a web server's help."""
+
+import concurrent.futures
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import stat
+import threading
+import time
+
+import fastcgi
+import pytest
+from lib import checks, hosts, messages, scripts
+from lib.proc import Proc, give_to_web_user, is_root, wait_until
+from standalone import Gate, on_descriptor_0
+
+
+@pytest.fixture
+def gates(upstream):
+    """Makes scratch gates, and ends them with the test."""
+    made = []
+
+    def make(start=True, **options):
+        made.append(Gate(upstream.url, **options))
+        return made[-1].start() if start else made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@contextlib.contextmanager
+def running_stream(gate_, upstream, gate, count=1):
+    """Streams that run until the gate is set, each of which has sent something."""
+    model = messages.unique_model("steady")
+    upstream.on(model, scripts.steady(gate))
+    with contextlib.ExitStack() as stack:
+        calls = [stack.enter_context(gate_.post(messages.body(model, stream=True))) for _ in range(count)]
+        for call in calls:
+            assert call.until("content_block_delta")
+        yield calls
+
+
+def finished(call):
+    assert checks.explicit_end(call, 10) == "message_stop"
+    assert call.ended == "clean"
+
+
+def refused_by_socket(gate_):
+    return not gate_.served()
+
+
+# Workers
+
+
+def test_killed_workers_are_replaced(gates, upstream, gate):
+    """Calls go on while one worker after the other is killed, and streams of the others come to their end."""
+    g = gates(workers=3)
+    stop = threading.Event()
+    statuses = []
+
+    def ask():
+        while not stop.is_set():
+            with g.post(messages.body("echo-model")) as call:
+                try:
+                    statuses.append(call.read().status)
+                except Exception as fault:  # a killed worker takes its own calls with it
+                    statuses.append(type(fault).__name__)
+
+    streams = running_stream(g, upstream, gate, count=6)
+    with streams as calls, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            for _ in range(4):
+                victim = wait_until(lambda: len(g.children()) == 3 and g.children()[0], 10, "three workers")
+                ready = g.ready_count()
+                os.kill(victim, signal.SIGKILL)
+                wait_until(lambda: g.ready_count() > ready, 10, "a new worker")
+        finally:
+            stop.set()
+        asking.result(10)
+        gate.set()
+        for call in calls:
+            checks.explicit_end(call, 10)
+    good = statuses.count(200)
+    assert good >= 10 and len(statuses) - good <= 4, statuses
+    for _ in range(6):
+        g.serves()
+
+
+def test_other_workers_streams_are_whole(gates, upstream, gate):
+    """Of many streams over three workers, only those of the killed one are cut."""
+    g = gates(workers=3)
+    wait_until(lambda: len(g.children()) == 3, 5, "three workers")
+    with running_stream(g, upstream, gate, count=9) as calls:
+        holders = {pid: _connections(pid) for pid in g.children()}
+        victim = max(holders, key=holders.get)
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: victim not in g.children() and len(g.children()) == 3, 10, "a new worker")
+        gate.set()
+        ends = [checks.explicit_end(call, 10) for call in calls]
+    assert 9 - ends.count("message_stop") <= holders[victim], (ends, holders)
+
+
+def _connections(pid):
+    """How many sockets a process holds; each stream has two of them."""
+    links = pathlib.Path(f"/proc/{pid}/fd").iterdir()
+    return sum(os.readlink(link).startswith("socket:") for link in links) // 2
+
+
+def test_worker_that_does_not_start_is_not_started_without_end(gates):
+    """A worker that dies at once is tried again about once a second, not as fast as the machine can."""
+    g = gates(workers=1)
+    begun = time.monotonic()
+    while time.monotonic() - begun < 3:
+        for pid in g.children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    assert g.text().count('what="started"') <= 6
+    wait_until(g.children, 5, "a worker")
+    g.serves()
+
+
+def test_workers_end_with_their_supervisor(gates):
+    g = gates(workers=2)
+    workers = wait_until(lambda: len(g.children()) == 2 and g.children(), 5, "two workers")
+    g.proc.send(signal.SIGKILL)
+    wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in workers), 10, "the workers to end")
+    wait_until(lambda: refused_by_socket(g), 5, "the socket to be closed")
+
+
+def test_supervisor_whose_parent_ignores_sigchld(gates):
+    """Some parents do, and it is inherited: killed workers are replaced and a stop is obeyed all the same."""
+    ignoring = ("/usr/bin/python3", "-c", IGNORE_SIGCHLD)
+    g = gates(workers=2, under=ignoring)
+    victim = wait_until(lambda: len(g.children()) == 2 and g.children(), 5, "two workers")[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len([p for p in g.children() if p != victim]) == 2, 5, "a new worker")
+    assert g.stop(limit=8) == 0
+
+
+IGNORE_SIGCHLD = """
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+# Stopping
+
+WORKERS = pytest.mark.parametrize("workers", [None, 2], ids=["alone", "workers"])
+
+
+@WORKERS
+def test_stop_drains(gates, upstream, gate, workers):
+    g = gates(workers=workers)
+    with running_stream(g, upstream, gate, count=2) as calls:
+        g.proc.send(signal.SIGTERM)
+        wait_until(lambda: refused_by_socket(g), 1, "new connections to be refused")
+        for call in calls:
+            assert call.until("content_block_delta", limit=2)
+        gate.set()
+        for call in calls:
+            finished(call)
+    assert g.proc.wait(3) == 0
+    assert not g.socket.exists()
+
+
+@WORKERS
+def test_stop_ends_what_does_not_end(gates, upstream, gate, workers):
+    g = gates(workers=workers, drain_s=1)
+    with running_stream(g, upstream, gate) as (call,):
+        begun = time.monotonic()
+        g.proc.send(signal.SIGTERM)
+        checks.error_event(call, "overloaded_error", limit=5)
+        assert call.ended == "clean"
+        assert 0.9 < time.monotonic() - begun < 4
+    assert g.proc.wait(3) == 0
+
+
+@WORKERS
+def test_second_signal_cuts_at_once(gates, upstream, gate, workers):
+    g = gates(workers=workers, drain_s=60)
+    with running_stream(g, upstream, gate) as (call,):
+        g.proc.send(signal.SIGTERM)
+        wait_until(lambda: refused_by_socket(g), 2, "new connections to be refused")
+        wait_until(lambda: 'what="stopping"' in g.text(), 2, "the drain to begin")
+        g.proc.send(signal.SIGTERM)
+        begun = time.monotonic()
+        checks.error_event(call, "overloaded_error", limit=5)
+        assert g.proc.wait(5) == 0
+        assert time.monotonic() - begun < 2
+
+
+def test_signal_to_the_whole_group_drains(gates, upstream, gate):
+    """Ctrl-C, and service managers that signal every process: the workers hear it twice, and it is still one stop."""
+    g = gates(workers=2, drain_s=20)
+    with running_stream(g, upstream, gate) as (call,):
+        # In turn, since two pending ones may melt into one.
+        for pid in g.children():
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: g.text().count('what="stopping"') == 2, 5, "the workers to hear it")
+        os.kill(g.proc.pid, signal.SIGTERM)
+        wait_until(lambda: refused_by_socket(g), 2, "new connections to be refused")
+        for _ in range(5):
+            assert call.until("content_block_delta", limit=2)
+        gate.set()
+        finished(call)
+    assert g.proc.wait(5) == 0
+
+
+def test_stop_with_a_client_that_does_not_read(gates, upstream, model, gate):
+    """A call that hangs in a write can't be told to end; the process ends nevertheless."""
+    g = gates(drain_s=1)
+    upstream.on(model, scripts.steady(gate, gap=0))
+    with g.post(messages.body(model, stream=True)) as call:
+        assert call.until("content_block_delta")
+        upstream.wait_request(model)
+        begun = time.monotonic()
+        g.proc.send(signal.SIGTERM)
+        assert g.proc.wait(10) == 0
+        assert time.monotonic() - begun < 7
+
+
+def test_stop_in_quiet_is_prompt(gates):
+    for workers in (None, 2):
+        g = gates(workers=workers)
+        g.serves()
+        begun = time.monotonic()
+        assert g.stop() == 0
+        assert time.monotonic() - begun < 2
+
+
+def test_new_one_beside_one_that_drains(gates, upstream, gate):
+    """A restart while a stream runs: the socket belongs to the new process, also after the old one has ended."""
+    g = gates(drain_s=20)
+    old = g.proc
+    with running_stream(g, upstream, gate) as (call,):
+        old.send(signal.SIGTERM)
+        wait_until(lambda: refused_by_socket(g), 2, "new connections to be refused")
+        g.start()
+        g.serves()
+        gate.set()
+        finished(call)
+    assert old.wait(5) == 0
+    g.serves()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2, signal.SIGPIPE, signal.SIGALRM, signal.SIGWINCH])
+def test_other_signals_do_no_harm(gates, upstream, gate, number):
+    g = gates(workers=2)
+    workers = wait_until(lambda: len(g.children()) == 2 and g.children(), 5, "two workers")
+    with running_stream(g, upstream, gate, count=2) as calls:
+        for pid in [g.proc.pid, *workers]:
+            for _ in range(3):
+                os.kill(pid, number)
+        for _ in range(3):
+            g.serves()
+        gate.set()
+        for call in calls:
+            finished(call)
+    assert g.proc.running() and g.children() == workers
+
+
+# Listening
+
+
+def test_tcp(gates, upstream, model):
+    g = gates(listen="tcp", workers=2)
+    with g.post(messages.body(model, stream=True)) as call:
+        finished(call)
+    g.proc.send(signal.SIGTERM)
+    wait_until(lambda: refused_by_socket(g), 2, "new connections to be refused")
+    assert g.proc.wait(5) == 0
+
+
+def _starts_not(g, *words):
+    """Another start of the same program ends at once, and says why."""
+    log = g.site.dir / "second.log"
+    second = Proc(g.argv(), log, web_user=True)
+    try:
+        wait_until(lambda: not second.running() or 'what="ready"' in second.text(), 10, "the program to start or to end")
+        assert not second.running(), "it started"
+        assert second.child.returncode == 1, (second.child.returncode, second.text())
+        for word in words:
+            assert word in second.text(), second.text()
+    finally:
+        second.kill()
+
+
+@pytest.mark.parametrize("listen", ["unix", "tcp"])
+def test_used_address_is_refused(gates, listen):
+    g = gates(listen=listen)
+    _starts_not(g, "cannot listen", "in use" if listen == "tcp" else "another process")
+    g.serves()
+
+
+def test_stale_socket_is_taken_over(gates):
+    g = gates()
+    g.proc.send(signal.SIGKILL)
+    g.proc.wait(5)
+    assert g.socket.is_socket()
+    g.start()
+    g.serves()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_what_is_no_socket_is_not_removed(gates, kind):
+    """A slip of the pen in --listen costs nobody a file."""
+    g = gates(start=False)
+    if kind == "file":
+        g.socket.write_text("precious")
+        give_to_web_user(g.socket)
+    elif kind == "folder":
+        g.socket.mkdir()
+    else:
+        g.socket.symlink_to(g.site.conf)
+    _starts_not(g, "cannot listen")
+    assert os.path.lexists(g.socket) and (kind != "file" or g.socket.read_text() == "precious")
+
+
+def test_used_socket_of_another_account_is_not_taken(gates):
+    """It can't be tried, for want of permission, and it is in use."""
+    g = gates(start=False)
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as theirs:
+        theirs.bind(str(g.socket))
+        theirs.listen(1)
+        g.socket.chmod(0o600 if is_root() else 0)
+        inode = g.socket.stat().st_ino
+        _starts_not(g, "cannot listen")
+        assert g.socket.stat().st_ino == inode
+
+
+def test_socket_is_for_owner_and_group(gates):
+    assert stat.S_IMODE(gates().socket.stat().st_mode) == 0o660
+
+
+@pytest.mark.parametrize("blocking", ["blocking", "non-blocking"])
+@WORKERS
+def test_descriptor_0(gates, upstream, gate, blocking, workers):
+    g = gates(listen="0", workers=workers, under=on_descriptor_0(blocking))
+    g.serves()
+    with running_stream(g, upstream, gate) as (call,):
+        g.proc.send(signal.SIGTERM)
+        wait_until(lambda: refused_by_socket(g), 2, "new connections to be refused")
+        gate.set()
+        finished(call)
+    assert g.proc.wait(5) == 0
+
+
+def test_spawn_fcgi(gates, upstream, model):
+    g = gates(listen="0", workers=2, under=("/usr/bin/spawn-fcgi", "-n", "-s", "{socket}", "--"))
+    with g.post(messages.body(model, stream=True)) as call:
+        finished(call)
+    assert g.stop() == 0
+
+
+# Descriptors and limits
+
+
+def test_soft_limit_of_descriptors_is_raised(gates):
+    g = gates(under=("prlimit", "--nofile=256:4096"))
+    limits = pathlib.Path(f"/proc/{g.proc.pid}/limits").read_text()
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max open files")]
+    assert line.split()[3] == "4096", line
+
+
+@pytest.mark.parametrize("listen", ["unix", "0"])
+def test_standard_error_closed(gates, upstream, gate, listen):
+    """What is logged goes nowhere; least of all into a file, a connection or a counter that got the free number."""
+    closed = ("/bin/sh", "-c", 'exec "$@" 2>&- >&-', "sh")
+    under = (*(on_descriptor_0() if listen == "0" else ()), *closed)
+    g = gates(start=False, listen=listen, under=under)
+    g.ready_count = lambda: 1 if g.socket.is_socket() and g.served() else -1
+    g.start()
+    for _ in range(3):
+        g.serves()
+    model = messages.unique_model()
+    with g.post(messages.body(model, stream=True)) as call:
+        finished(call)
+    with g.post(b"{") as call:
+        checks.refused(call.read(), 400, "invalid_request_error")
+    for path in g.site.state.iterdir():
+        assert b"level=" not in path.read_bytes(), path
+    for number in (1, 2):
+        assert os.path.realpath(f"/proc/{g.proc.pid}/fd/{number}") == "/dev/null", number
+    assert g.stop() == 0
+
+
+def test_standard_error_that_nobody_reads_any_more(gates):
+    """A log pipe whose reader is gone costs log lines and nothing else."""
+    broken = ("/bin/bash", "-c", 'exec 2> >(exit 0); wait $!; exec "$@"', "bash")
+    g = gates(start=False, under=broken)
+    g.ready_count = lambda: 1 if g.socket.is_socket() and g.served() else -1
+    g.start()
+    for _ in range(3):
+        g.serves()
+    assert g.stop() == 0
+
+
+# Threads
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_one_caller_finds_a_thread_from_the_start(gates, threads):
+    """Threads that are still starting are as good as free: one call after the other is never too much."""
+    for _ in range(6):
+        g = gates(threads=threads)
+        for _ in range(2 * threads):
+            g.serves()
+        g.stop()
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_more_callers_than_threads(gates, upstream, gate, threads):
+    """What can't be served now is told so at once."""
+    g = gates(threads=threads)
+    with running_stream(g, upstream, gate, count=threads - 1) as calls:
+        for _ in range(2 * threads):
+            begun = time.monotonic()
+            with g.post(messages.body("echo-model"), limit=3) as call:
+                checks.refused(call.read(), 529, "overloaded_error")
+                assert call.headers["retry-after"].isdigit()
+            assert time.monotonic() - begun < 1
+        gate.set()
+        for call in calls:
+            finished(call)
+    g.serves()
+
+
+def test_many_callers_at_once(gates, upstream, model):
+    """None hangs, and each gets an answer or a 529."""
+    g = gates(threads=4)
+    upstream.on(model, scripts.message(after=0.3))
+
+    def ask(_):
+        with g.post(messages.body(model), limit=15) as call:
+            return call.read().status
+
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        statuses = list(pool.map(ask, range(48)))
+    assert set(statuses) <= {200, 529} and statuses.count(200) >= 3, statuses
+    g.serves()
+
+
+@pytest.mark.parametrize("listen", ["unix", "tcp"])
+def test_silent_peers_keep_nobody_waiting(gates, listen):
+    g = gates(listen=listen, threads=4)
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(contextlib.closing(fastcgi.connect(g.address))) for _ in range(50)]
+        for _ in range(5):
+            begun = time.monotonic()
+            g.serves(limit=3)
+            assert time.monotonic() - begun < 1
+        # One that speaks at last is served like any other.
+        silent[0].sendall(fastcgi.whole("GET", "/healthz"))
+        assert b"ok\n" in silent[0].recv(4096)
+
+
+def test_peers_that_stop_in_their_first_record_keep_nobody_waiting(gates):
+    """More of them than threads, each with half a header sent."""
+    g = gates(threads=4)
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            half = stack.enter_context(contextlib.closing(fastcgi.connect(g.address)))
+            half.sendall(fastcgi.begin()[:5])
+        begun = time.monotonic()
+        with g.post(messages.body("echo-model"), limit=5) as call:
+            assert call.read().status in (200, 529)
+        assert time.monotonic() - begun < 3
+
+
+def test_peers_that_take_all_descriptors(gates):
+    """They are let go after a while, so that others are served again."""
+    g = gates(threads=2, under=("prlimit", "--nofile=64:64"))
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(contextlib.closing(fastcgi.connect(g.address)))
+
+        def served():
+            with contextlib.suppress(OSError, TimeoutError, AssertionError):
+                g.serves(limit=1)
+                return True
+
+        wait_until(served, 10, "a call to be served")
+    wait_until(served, 5, "a call to be served")
+
+
+def test_threads_that_find_no_descriptor(gates, upstream, gate):
+    """With as many streams as descriptors allow, further calls are answered, and later ones served."""
+    g = gates(threads=64, under=("prlimit", "--nofile=48:48"))
+    model = messages.unique_model("steady")
+    upstream.on(model, scripts.steady(gate))
+    with contextlib.ExitStack() as stack:
+        calls = []
+        for _ in range(16):
+            calls.append(stack.enter_context(g.post(messages.body(model, stream=True))))
+        ends = []
+        for call in calls:
+            with contextlib.suppress(TimeoutError, Exception):
+                ends.append(call.read_head(limit=2).status)
+        assert 200 in ends, ends
+        gate.set()
+
+    def served():
+        with contextlib.suppress(OSError, TimeoutError, AssertionError):
+            g.serves(limit=1)
+            return True
+
+    wait_until(served, 10, lambda: f"a call to be served\n{g.text()[-3000:]}")
+    assert g.stop() == 0
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at-once", "late"])
+@pytest.mark.parametrize("size", [100, 20_000, 300_000])
+def test_refusal_on_a_kept_connection(gates, size, late):
+    """What is left of a body that nobody wants does not spoil the connection that the host keeps."""
+    g = gates(threads=4)
+    body = messages.body("echo-model", text="x" * size)
+    refused = fastcgi.whole("POST", "/v1/messages", [("x-api-key", "wrong")], body, keep=True)
+    cut = len(refused) - len(body) // 2 if late else len(refused)
+    with fastcgi.Exchange(g.address) as call:
+        call.method = "POST"
+        sender = threading.Thread(target=lambda: call.put(refused[:cut]))
+        sender.start()
+        if late:
+            wait_until(lambda: not sender.is_alive() or call.status, 5, "the first part to be sent")
+            call.put(refused[cut:])
+        checks.refused(call.read(), 401, "authentication_error")
+        sender.join(5)
+        call.again().ask("POST", "/v1/messages", g.auth(), messages.body("echo-model"), keep=True)
+        assert call.read(5).status == 200
+
+
+class KeptApache(hosts.ApacheProxy):
+    """As the shipped file advises against."""
+
+    def take_shipped(self):
+        path = super().take_shipped()
+        text = pathlib.Path(path).read_text()
+        pathlib.Path(path).write_text(text.replace("enablereuse=off", "enablereuse=on"))
+        return path
+
+
+class KeptNginx(hosts.Nginx):
+    def take_shipped(self):
+        path = super().take_shipped()
+        text = pathlib.Path(path).read_text()
+        pathlib.Path(path).write_text(text.replace("fastcgi_keep_conn off", "fastcgi_keep_conn on"))
+        return path
+
+    def write(self, name, text):
+        return super().write(name, text.replace("postern.sock; }", "postern.sock; keepalive 32; }"))
+
+
+@pytest.mark.parametrize("kind", [KeptApache, KeptNginx])
+def test_kept_connections_of_a_host(upstream, kind):
+    """More kept connections than threads: none of them holds a thread while nothing happens on it."""
+    host = kind(upstream.url)
+    host.pool.threads, host.pool.workers = 8, 1
+    host.start()
+    model = messages.unique_model()
+    upstream.on(model, scripts.message(after=0.05))
+
+    def ask():
+        with host.post(messages.body(model)) as call:
+            return call.read(10)
+
+    def until_served(_):
+        """As clients do: a 529 is tried again."""
+        for _ in range(200):
+            answer = ask()
+            if answer.status != 529:
+                return answer
+            time.sleep(0.02)
+        return answer
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(until_served, range(64)))
+        assert [a.status for a in answers] == [200] * 64, [(a.status, a.body[:200]) for a in answers if a.status != 200]
+        for _ in range(20):
+            begun = time.monotonic()
+            assert ask().status == 200
+            assert time.monotonic() - begun < 2
+        # A refusal that leaves the body unread does not spoil the connection for the next call.
+        for _ in range(5):
+            answer = host.post(messages.body(model, text="x" * 300_000), headers=[("x-api-key", "wrong")]).read(10)
+            checks.refused(answer, 401, "authentication_error")
+            assert ask().status == 200
+        with contextlib.closing(fastcgi.connect(host.pool.socket)) as other:
+            other.sendall(fastcgi.whole("GET", "/healthz"))
+            assert b"ok\n" in other.recv(4096)
+    finally:
+        host.close()
+
+
+# What breaks around it, and is mended
+
+
+def _answers(g, status, kind):
+    with g.post(messages.body("echo-model")) as call:
+        checks.refused(call.read(), status, kind)
+
+
+def _mended(g, limit=5):
+    def served():
+        with g.post(messages.body("echo-model")) as call:
+            return call.read().status == 200
+
+    wait_until(served, limit, lambda: f"calls to be served again\n{g.text()[-3000:]}")
+
+
+def test_state_folder_that_cannot_be_written(gates):
+    g = gates(start=False)
+    for path in g.site.state.iterdir():
+        path.unlink()
+    g.site.state.chmod(0o500)
+    g.start()
+    _answers(g, 503, "api_error")
+    assert g.get("/healthz").status == 503
+    g.site.state.chmod(0o750)
+    _mended(g)
+    assert g.get("/healthz").status == 200
+
+
+def test_state_folder_that_goes_away(gates):
+    """It is removed and comes back empty, as on a volume that was mounted late."""
+    g = gates()
+    g.serves()
+    moved = g.site.dir / "moved"
+    g.site.state.rename(moved)
+    with g.post(messages.body("echo-model")) as call:
+        call.read()
+        assert call.status in (200, 503)
+    g.site.state.mkdir(0o750)
+    give_to_web_user(g.site.state)
+    _mended(g)
+    wait_until(lambda: [g.serves()] and g.site.ledger(), 5, "a ledger line in the new folder")
+
+
+def test_key_file_that_is_missing(gates):
+    g = gates()
+    g.serves()
+    moved = g.site.dir / "moved"
+    g.site.keys.rename(moved)
+    with g.post(messages.body("echo-model")) as call:
+        assert call.read().status in (401, 503)
+        assert call.json()["error"]["type"] in ("authentication_error", "api_error")
+    moved.rename(g.site.keys)
+    _mended(g)
+
+
+def test_key_file_that_is_missing_from_the_start(gates):
+    g = gates(start=False)
+    moved = g.site.dir / "moved"
+    g.site.keys.rename(moved)
+    g.start()
+    with g.post(messages.body("echo-model")) as call:
+        assert call.read().status in (401, 503)
+    moved.rename(g.site.keys)
+    _mended(g)
+
+
+@WORKERS
+def test_config_that_is_broken_from_the_start(gates, workers):
+    """Under a web server nobody sees a program that does not start, so it starts and says so to the clients."""
+    g = gates(start=False, listen="0", workers=workers, under=on_descriptor_0())
+    g.site.write_conf("keys = \n")
+    g.start()
+    _answers(g, 500, "api_error")
+    assert g.get("/healthz").status == 503
+    assert "postern.conf:" in g.text()
+    g.site.write_conf()
+    _mended(g)
+
+
+def test_config_that_is_broken_refuses_a_start_by_hand(gates):
+    g = gates(start=False)
+    g.site.write_conf("keys = \n")
+    _starts_not(g, "postern.conf:")
+    assert not g.socket.exists()
+
+
+# The command line
+
+
+QUERIES = [
+    "key+add+--workspace+default",
+    "--help",
+    "--version",
+    "check",
+    "key+list",
+    "serve+--listen+unix:/tmp/x",
+    "--config=/etc/passwd",
+    "--config+/etc/passwd",
+    "%2d%2dconfig+/etc/passwd",
+    "nonsense",
+]
+
+
+@pytest.mark.modes(["apache-cgi", "lighttpd-cgi", "apache-htaccess"])
+@pytest.mark.parametrize("query", QUERIES)
+def test_query_is_no_command_line(host, query):
+    """A CGI host makes arguments out of a query without `=`; they are the client's."""
+    before = host.site.keys.read_bytes()
+    answer = host.request("GET", "/v1/models?" + query, host.auth())
+    assert answer.status in (200, 400), answer.body
+    assert answer.headers["content-type"].startswith("application/json")
+    assert b"sk-postern-" not in answer.body and b"usage" not in answer.body
+    answer = host.request("GET", "/healthz?" + query)
+    assert (answer.status, answer.body) == (200, b"ok\n")
+    assert host.site.keys.read_bytes() == before
