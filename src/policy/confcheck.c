@@ -161,6 +161,11 @@ check_default_region(const struct conf *c, struct findings *f)
 		if (namelist_has(&c->upstreams[i].regions, span_of(c->default_region)))
 			return;
 	}
+	if (c->upstreams_n == 0) {
+		finding_error(f, 0,
+		    "there is no upstream: give at least one, as in upstream \"echo\" { kind = \"echo\" }");
+		return;
+	}
 	finding_warn(f, 0,
 	    "no upstream is in the default_region \"%s\": calls without a region in their path are refused",
 	    c->default_region);

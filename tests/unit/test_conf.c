@@ -17,7 +17,7 @@ static const struct {
 } rows[] = {
 	{ "an upstream is enough", ECHO, "" },
 	{ "nothing at all", "",
-	    "f: warning: no upstream is in the default_region \"us\": calls without a region in their path are refused\n" },
+	    "f: there is no upstream: give at least one, as in upstream \"echo\" { kind = \"echo\" }\n" },
 	{ "comments count no lines and may stand anywhere",
 	    "# one\n// two\n/* three\n   four */ upstream /* x */ \"e\" # y\n{ kind = echo\nregions = { us, # z\n"
 	    "eu } } max_body = 1",
