@@ -30,12 +30,7 @@ SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.
 	$(UPSTREAM:%=src/upstream/%.c) $(STORE:%=src/store/%.c) $(FRONT:%=src/front/%.c) $(CMD:%=src/cmd/%.c) \
 	$(TOP:%=src/%.c)
 
-UNIT = $(basename $(notdir $(wildcard tests/unit/*.c)))
-CALL = $(basename $(notdir $(wildcard tests/call/*.c)))
-POOL = $(basename $(notdir $(wildcard tests/pool/*.c)))
-FUZZ = $(basename $(notdir $(wildcard tests/fuzz/*.c)))
-
-.PHONY: all demo check bench install clean tests
+.PHONY: all demo check bench install clean
 .SECONDARY:
 
 all: build/postern
@@ -69,17 +64,13 @@ build/fuzz/%: tests/fuzz/%.c build/fuzzed/libpostern.a
 	@mkdir -p $(@D)
 	$(CLANG) $(NEED) -Itests $(PKG_CFLAGS) $(CPPFLAGS) $(FUZZER) -fsanitize=fuzzer -MF $@.d -o $@ $< build/fuzzed/libpostern.a $(PKG_LIBS)
 
-# Everything that tests/run runs.
-tests: build/postern build/san/postern build/tsan/postern $(UNIT:%=build/san/tests/unit/%) $(UNIT:%=build/tests/unit/%) \
-	$(CALL:%=build/san/tests/call/%) $(POOL:%=build/tsan/tests/pool/%) $(FUZZ:%=build/fuzz/%)
-
+# T=unit,host narrows it to some layers; tests/run builds what each layer needs.
 check:
 	@tests/install check
-	@$(MAKE) --no-print-directory -s -j2 tests
 	@tests/run $(T)
 
 demo:
-	@tests/install demo
+	@tests/install $(if $(filter apache,$(SERVER)),demo-apache,demo)
 	@$(MAKE) --no-print-directory -s build/postern
 	@deploy/demo
 
