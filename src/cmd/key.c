@@ -16,7 +16,7 @@
 #include "store/keyfile.h"
 
 #define ID_LEN	8u
-#define GRACE_S (24 * 3600)
+#define GRACE_S INT64_C(86400)
 #define HEAD	"# id  sha256-of-key  name=value ...\n"
 
 /* What the command line says. */
@@ -83,19 +83,27 @@ id_taken(struct span text, struct span id)
 	return false;
 }
 
+/* Makes a secret and its hash. */
+static int
+make_secret(struct change *c)
+{
+	uint8_t random[KEY_RANDOM_LEN];
+
+	if (hash_random(random, sizeof(random)) < 0)
+		return -1;
+	key_text(random, c->text);
+	hash_wipe(random, sizeof(random));
+	return hash_sha256(span_of(c->text), c->fresh.hash);
+}
+
 /* Gives the new key an id that the file does not have, a secret and its hash. */
 static int
 make_fresh(struct change *c, struct span text)
 {
-	uint8_t random[KEY_RANDOM_LEN];
-	int rc = hash_random(random, sizeof(random));
-
-	key_text(random, c->text);
-	hash_wipe(random, sizeof(random));
-	if (rc == 0)
-		rc = hash_sha256(span_of(c->text), c->fresh.hash);
+	if (make_secret(c) < 0)
+		return complain("no key can be made", "the system gives no random bytes");
 	do {
-		if (rc < 0 || hash_random_id(c->fresh_id, ID_LEN) < 0)
+		if (hash_random_id(c->fresh_id, ID_LEN) < 0)
 			return complain("no key can be made", "the system gives no random bytes");
 		c->fresh.id = span_of(c->fresh_id);
 	} while (id_taken(text, c->fresh.id));

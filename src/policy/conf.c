@@ -251,8 +251,7 @@ unknown(struct reader *r, const cfg_t *cfg, const char *name)
 
 /* libconfuse has something to say. After an unknown option it reads on, because CFGF_KEYSTRVAL lets
  * it take the option for a text; what it then says about the same line is a consequence. */
-static void
-on_error(cfg_t *cfg, const char *fmt, va_list ap)
+static void PRINTF_LIKE(2, 0) on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	struct reader *r = reader_of(cfg);
 

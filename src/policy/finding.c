@@ -46,8 +46,8 @@ note(struct findings *f, enum finding_weight weight, int line, const char *text)
 	f->v[f->n++] = (struct finding){ .weight = weight, .line = line, .text = copy };
 }
 
-static void
-note_va(struct findings *f, enum finding_weight weight, int line, const char *fmt, va_list ap)
+static void PRINTF_LIKE(4, 0)
+    note_va(struct findings *f, enum finding_weight weight, int line, const char *fmt, va_list ap)
 {
 	char text[MESSAGE_MAX];
 

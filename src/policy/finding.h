@@ -29,7 +29,7 @@ void finding_error(struct findings *f, int line, const char *fmt, ...) PRINTF_LI
 void finding_warn(struct findings *f, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* As finding_error. */
-void finding_error_va(struct findings *f, int line, const char *fmt, va_list ap);
+void finding_error_va(struct findings *f, int line, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
 
 /* True when an error was noted for this line. */
 bool finding_error_at(const struct findings *f, int line);

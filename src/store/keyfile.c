@@ -122,9 +122,7 @@ edit_locked(const char *path, keyfile_change *change, void *arg)
 	bool there = stat(path, &st) == 0;
 	int rc = -1;
 
-	if (!there && errno != ENOENT)
-		(void)complain(path, "cannot be read: %m");
-	else if (there && file_read(path, &text) < 0)
+	if (there ? file_read(path, &text) < 0 : errno != ENOENT)
 		(void)complain(path, "cannot be read: %m");
 	else
 		rc = change(arg, buf_span(&text), &changed);

@@ -137,8 +137,8 @@ read_lines(struct keytable *t)
 	return 0;
 }
 
-#define DIGITS 8u
-#define VALUES 256u
+#define DIGITS ((size_t)8)
+#define VALUES ((size_t)256)
 
 static uint64_t
 by_hash(const struct keytable_row *row)

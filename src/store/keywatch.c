@@ -270,12 +270,12 @@ static void
 log_damage(const struct keywatch *w, const struct keytable *t)
 {
 	char file[LOG_VALUE_LEN];
-	size_t shown = t->damage_n < DAMAGE_LOGGED ? t->damage_n : DAMAGE_LOGGED;
+	size_t shown = 0;
 
 	(void)log_value(span_of(w->keys_path), file);
-	for (size_t i = 0; i < shown; i++)
+	for (; shown < t->damage_n && shown < DAMAGE_LOGGED; shown++)
 		log_warn("keys", "file=%s line=%zu what=\"the line is refused\" why=\"%s\"", file,
-		    t->damage[i].line, t->damage[i].why);
+		    t->damage[shown].line, t->damage[shown].why);
 	if (t->damaged > shown)
 		log_warn("keys", "file=%s what=\"%zu more lines are refused\"", file,
 		    t->damaged - shown);

@@ -21,7 +21,7 @@ check_same(const struct key *a, const struct key *b)
 static enum key_line
 check_line(struct span line)
 {
-	struct buf written = buf_make(2 * KEY_LINE_MAX);
+	struct buf written = buf_make((size_t)2 * KEY_LINE_MAX);
 	const char *why = NULL;
 	struct key k, again;
 	enum key_line what = key_parse(line, &k, &why);
