@@ -81,28 +81,40 @@ send_bytes(struct relay *r, struct span bytes)
 		return 0;
 	if (!r->order->answer->begun && begin_stream(r))
 		return -1;
-	r->sent_ms = clock_mono_ms();
 	return answer_write(r->order->answer, bytes) ? gone(r) : 0;
 }
 
+static int
+send_name(struct relay *r, struct span name)
+{
+	return send_bytes(r, SPAN("event: ")) || send_bytes(r, name) || send_bytes(r, SPAN("\n"));
+}
+
+/* Sends an error event of the upstream on as it is: it is the explicit end that the client is owed.
+ */
+static int
+pass_error(struct relay *r, const struct sse_event *ev)
+{
+	if ((ev->name.n == 0 && send_name(r, SPAN("error"))) || send_bytes(r, ev->raw) ||
+	    answer_flush(r->order->answer))
+		return gone(r);
+	r->out->told = true;
+	return -1;
+}
+
 /* An error event before the message has begun can still become a status, or go to the next target;
- * later it is sent on as it is, and it is the explicit end that the client is owed. */
+ * later it is passed on, unless it speaks of our credential. */
 static int
 on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
 {
 	struct refusal *refusal = &r->out->refusal;
 
-	if (r->order->answer->begun || r->opened) {
-		refusal->fault = FAULT_UP_ERROR;
-		if (send_bytes(r, ev->raw) || answer_flush(r->order->answer))
-			refusal->fault = FAULT_CLIENT_GONE;
-		r->out->told = true;
-		return -1;
-	}
 	spool_clear(&r->whole, HOLD_KEEP);
 	if (spool_add(&r->whole, data) != SPOOL_OK || spool_view(&r->whole, &data))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's error is too large.");
 	r->kind->refusal(200, data, refusal);
+	if ((r->order->answer->begun || r->opened) && refusal->fault == FAULT_UP_ERROR)
+		return pass_error(r, ev);
 	return -1;
 }
 
@@ -143,27 +155,26 @@ judge_event(struct relay *r, struct span name, const struct event *what)
 {
 	if (what->type == EVENT_ERROR)
 		return PASS_ERROR;
-	if (what->type == EVENT_PING || what->type == EVENT_NOTHING)
-		return r->order->answer->begun || r->opened ? PASS_ON : PASS_DROP;
-	if (check_grammar(r, what->type))
+	if (what->type == EVENT_PING || what->type == EVENT_NOTHING) {
+		if (!r->order->answer->begun && !r->opened)
+			return PASS_DROP;
+	} else if (check_grammar(r, what->type)) {
 		return PASS_STOP;
+	}
+	if (what->type == EVENT_NOTHING)
+		return PASS_ON;
+	r->sent_ms = clock_mono_ms(); /* comments do not count: clients' timers do not see them */
 	if (what->usage.p)
 		usage_set(&r->out->usage, what->usage);
 	if (what->type == EVENT_MESSAGE_STOP) {
 		r->closed = true;
-		r->closed_ms = clock_mono_ms();
+		r->closed_ms = r->sent_ms;
 	}
 	if (name.n > 0)
 		return PASS_ON;
 	/* Without its name the SDKs would not see the event; one that has none to give (`[DONE]`)
 	 * is not of this API. */
 	return what->type_name.n > 0 ? PASS_NAMED : PASS_DROP;
-}
-
-static int
-send_name(struct relay *r, struct span name)
-{
-	return send_bytes(r, SPAN("event: ")) || send_bytes(r, name) || send_bytes(r, SPAN("\n"));
 }
 
 /* Passes one event on; `run` is what stands before it and has not been sent yet, and grows by the
@@ -290,7 +301,9 @@ keep_alive(struct relay *r, int64_t *wait_ms)
 	int64_t now = clock_mono_ms();
 	int64_t due = a->begun ? r->sent_ms + c->ping_ms : r->forward_ms + c->commit_ms;
 
-	if (!r->order->turn->stream || (a->begun && c->ping_ms == 0) || r->closed)
+	if (!r->order->turn->stream || (a->begun && c->ping_ms == 0))
+		return 0;
+	if (!a->begun && r->status > 0 && !r->streaming) /* what comes is an error: it can wait */
 		return 0;
 	if (now >= due) {
 		if (!a->begun && begin_stream(r))
@@ -313,13 +326,15 @@ stopped(struct relay *r)
 	struct answer *a = r->order->answer;
 	enum watch_seen seen = watch_look(r->watch);
 
-	if (seen == WATCH_CLIENT_GONE || (seen == WATCH_CUT && a->seat->front->cut_means_gone)) {
+	if (seen == WATCH_NOTHING || r->closed) /* a client that has all of it may leave */
+		return seen != WATCH_NOTHING;
+	if (seen == WATCH_CUT && !a->seat->front->cut_means_gone) {
+		(void)fail(r, FAULT_DRAINING, "");
+	} else {
 		a->gone = true;
 		(void)gone(r);
-	} else if (seen == WATCH_CUT && !r->closed) {
-		(void)fail(r, FAULT_DRAINING, "");
 	}
-	return seen != WATCH_NOTHING;
+	return true;
 }
 
 static int

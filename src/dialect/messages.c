@@ -50,7 +50,8 @@ read_model(const struct json_member *m, struct turn *out, struct refusal *why)
 }
 
 static enum fault
-read_members(const struct json_member *m, struct span body, struct turn *out, struct refusal *why)
+read_members(const struct json_member *m, struct span body, enum op op, struct turn *out,
+    struct refusal *why)
 {
 	enum fault f = read_model(&m[AT_MODEL], out, why);
 
@@ -65,7 +66,7 @@ read_members(const struct json_member *m, struct span body, struct turn *out, st
 		refusal_set(why, FAULT_BAD_REQUEST, "max_tokens: must be an integer of at least 0");
 		return FAULT_BAD_REQUEST;
 	}
-	if (m[AT_STREAM].seen && json_bool(m[AT_STREAM].value, &out->stream)) {
+	if (op == OP_MESSAGES && m[AT_STREAM].seen && json_bool(m[AT_STREAM].value, &out->stream)) {
 		refusal_set(why, FAULT_BAD_REQUEST, "stream: must be true or false");
 		return FAULT_BAD_REQUEST;
 	}
@@ -108,7 +109,7 @@ messages_parse(struct span body, enum op op, struct turn *out, struct refusal *w
 	}
 	if (!f && asks)
 		f = member_check(&m[AT_STREAM], false, 'b', "must be true or false", why);
-	return f ? f : read_members(m, body, out, why);
+	return f ? f : read_members(m, body, op, out, why);
 }
 
 /* The upstream's own envelope with our request id in it: same bytes otherwise. In an event it has

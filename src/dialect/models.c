@@ -2,10 +2,20 @@
 #include "dialect/models.h"
 
 #include "base/num.h"
+#include "wire/header.h"
 #include "wire/json.h"
 
 #define LIMIT_DEFAULT 20
 #define LIMIT_MAX     1000
+
+static void
+take_anchor(struct models_query *q, struct span value, bool back)
+{
+	q->anchored = true;
+	q->back = back;
+	if (value.n >= sizeof(q->anchor) || header_unescape(value, q->anchor))
+		q->anchor[0] = '\0'; /* no model has this name */
+}
 
 int
 models_query_parse(struct models_query *q, struct span query, struct refusal *why)
@@ -19,10 +29,8 @@ models_query_parse(struct models_query *q, struct span query, struct refusal *wh
 
 		if (!span_next(&value, '=', &name))
 			continue;
-		if (span_eq(name, SPAN("after_id"))) {
-			q->after_id = value;
-		} else if (span_eq(name, SPAN("before_id"))) {
-			q->before_id = value;
+		if (span_eq(name, SPAN("after_id")) || span_eq(name, SPAN("before_id"))) {
+			take_anchor(q, value, span_eq(name, SPAN("before_id")));
 		} else if (span_eq(name, SPAN("limit")) &&
 		    (num_u64(value, LIMIT_MAX, &q->limit) || q->limit == 0)) {
 			refusal_set(why, FAULT_BAD_REQUEST,
@@ -59,13 +67,12 @@ static void
 find_page(const struct models_query *q, size_t *from, size_t *to, bool *more)
 {
 	const struct conf *c = q->conf;
-	bool back = q->before_id.p && !q->after_id.p;
-	struct span anchor = q->after_id.p ? q->after_id : q->before_id;
-	size_t at = anchor.p ? c->models_n : 0;
+	bool back = q->back;
+	size_t at = q->anchored ? c->models_n : 0;
 	uint64_t left = q->limit;
 
-	for (size_t i = 0; anchor.p && i < c->models_n; i++) {
-		if (span_eq(anchor, span_of(c->models[i].id))) {
+	for (size_t i = 0; q->anchored && i < c->models_n; i++) {
+		if (strcmp(q->anchor, c->models[i].id) == 0) {
 			at = back ? i : i + 1;
 			break;
 		}

@@ -12,8 +12,10 @@ struct models_query {
 	const struct conf *conf;
 	struct span region;
 	struct route_who who;
-	struct span after_id,
-	    before_id; /* p NULL: not given; a name that is not listed gives an empty page */
+	/* Where the page begins behind, or ends before; one that is not listed gives an empty page.
+	 */
+	bool anchored, back;
+	char anchor[MODEL_MAX + 1];
 	uint64_t limit;
 };
 

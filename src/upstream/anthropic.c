@@ -125,18 +125,31 @@ type_of(struct span name)
 	return EVENT_OTHER;
 }
 
+/* The type that the data says, when it is one that can stand in an `event:` line. */
+static struct span
+name_in(struct span data)
+{
+	struct span raw = json_find(data, SPAN("type"));
+	struct span name;
+
+	if (json_type(raw) != 's' || raw.n < 3)
+		return (struct span){ 0 };
+	name = span_cut(raw, 1, raw.n - 1);
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] != '_' && (name.p[i] < 'a' || name.p[i] > 'z'))
+			return (struct span){ 0 };
+	}
+	return name;
+}
+
 void
 anthropic_event(struct span name, struct span data, struct event *out)
 {
 	*out = (struct event){ .type = EVENT_NOTHING };
 	if (!data.p)
 		return;
-	if (name.n == 0) {
-		struct span raw = json_find(data, SPAN("type"));
-
-		name = raw.n >= 2 ? span_cut(raw, 1, raw.n - 1) : (struct span){ 0 };
-		out->type_name = name;
-	}
+	if (name.n == 0)
+		name = out->type_name = name_in(data);
 	out->type = type_of(name);
 	if (out->type == EVENT_MESSAGE_START)
 		out->usage = json_find_in(data, "message", "usage", NULL);
@@ -189,7 +202,7 @@ anthropic_refusal(int status, struct span body, struct refusal *out)
 	}
 	out->status = status;
 	if (json_type(error) == 'o' && out->type[0]) {
-		out->body = body;
+		out->body = body.n <= ERROR_BODY_MAX ? body : (struct span){ 0 };
 		take_string(json_find(error, SPAN("message")), out->message, sizeof(out->message));
 		return;
 	}
