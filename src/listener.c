@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "base/span.h"
 
 #define BACKLOG	    1024
@@ -42,6 +43,21 @@ is_served(const struct sockaddr_un *to)
 	return served;
 }
 
+/* Makes room for a socket file: one that nobody serves goes, anything else stays. */
+static int
+clear_path(const char *where, const struct sockaddr_un *to)
+{
+	struct stat st;
+
+	if (lstat(to->sun_path, &st))
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return complain(where, "a file that is no socket is there");
+	if (is_served(to))
+		return complain(where, "another process serves there");
+	return unlink(to->sun_path) ? complain(where, strerror(errno)) : 0;
+}
+
 static int
 open_unix(const char *where, const char *path)
 {
@@ -49,15 +65,14 @@ open_unix(const char *where, const char *path)
 	mode_t mask;
 	int fd, rc;
 
-	if (strlen(path) >= sizeof(to.sun_path))
-		return complain(where, "the path is too long for a socket");
+	if (*path == '\0' || strlen(path) >= sizeof(to.sun_path))
+		return complain(where, "the path is missing or too long for a socket");
 	memcpy(to.sun_path, path, strlen(path) + 1);
-	if (is_served(&to))
-		return complain(where, "another process serves there");
+	if (clear_path(where, &to))
+		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return complain(where, strerror(errno));
-	(void)unlink(path);
 	mask = umask(0117);
 	rc = bind(fd, (const struct sockaddr *)&to, sizeof(to));
 	(void)umask(mask);
@@ -96,9 +111,11 @@ open_tcp(const char *where)
 	const char *colon = strrchr(where, ':');
 	char host[256];
 	size_t n = colon ? (size_t)(colon - where) : 0;
+	uint64_t port;
 	int fd, error;
 
-	if (!colon || n == 0 || n >= sizeof(host))
+	if (!colon || n == 0 || n >= sizeof(host) ||
+	    num_u64(span_of(colon + 1), UINT16_MAX, &port) || port == 0)
 		return complain(where, "must be unix:/path or host:port");
 	if (where[0] == '[' && n > 2 && where[n - 1] == ']') {
 		memcpy(host, where + 1, n - 2);
