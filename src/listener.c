@@ -114,8 +114,7 @@ open_tcp(const char *where)
 	uint64_t port;
 	int fd, error;
 
-	if (!colon || n == 0 || n >= sizeof(host) ||
-	    num_u64(span_of(colon + 1), UINT16_MAX, &port) || port == 0)
+	if (!colon || n == 0 || n >= sizeof(host) || num_u64(span_of(colon + 1), UINT16_MAX, &port))
 		return complain(where, "must be unix:/path or host:port");
 	if (where[0] == '[' && n > 2 && where[n - 1] == ']') {
 		memcpy(host, where + 1, n - 2);
