@@ -39,13 +39,18 @@ class Call:
         self.status = None
         self.headers = {}
         self.header_list = []
-        self.body = b""
+        self._body = bytearray()
         self.ended = None
         self.end_time = None
-        self._wire = getattr(self, "_wire", b"")
+        self._wire = getattr(self, "_wire", bytearray())
         self._framing = None
         self._left = 0
         self._events_seen = 0
+
+    @property
+    def body(self):
+        """What has arrived of the body, without its framing."""
+        return bytes(self._body)
 
     # Sending
 
@@ -106,7 +111,7 @@ class Call:
         while self.status is None:
             while b"\r\n\r\n" not in self._wire:
                 self._receive(end)
-            head, self._wire = self._wire.split(b"\r\n\r\n", 1)
+            head, _, self._wire = self._wire.partition(b"\r\n\r\n")
             lines = head.decode("latin-1").split("\r\n")
             status = int(lines[0].split(" ", 2)[1])
             if status == 100:
@@ -139,29 +144,33 @@ class Call:
         if self._framing == "none":
             self._end("clean")
         elif self._framing == "close":
-            self.body, self._wire = self.body + self._wire, b""
+            self._take(len(self._wire))
         elif self._framing == "length":
-            piece, self._wire = self._wire[: self._left], self._wire[self._left :]
-            self.body += piece
-            self._left -= len(piece)
+            self._left -= self._take(min(self._left, len(self._wire)))
             if self._left == 0:
                 self._end("clean")
         else:
             self._decode_chunks()
 
+    def _take(self, size):
+        """Moves so many bytes from the wire to the body."""
+        self._body += self._wire[:size]
+        del self._wire[:size]
+        return size
+
     def _decode_chunks(self):
-        while self.ended is None and b"\r\n" in self._wire:
-            size_line, rest = self._wire.split(b"\r\n", 1)
-            size = int(size_line.split(b";")[0], 16)
+        while self.ended is None:
+            line = self._wire.find(b"\r\n")
+            if line < 0:
+                return
+            size = int(self._wire[:line].split(b";")[0], 16)
+            if len(self._wire) < line + 2 + size + 2:
+                return
+            del self._wire[: line + 2]
+            self._take(size)
+            del self._wire[:2]
             if size == 0:
-                if rest.startswith(b"\r\n"):
-                    self._wire = rest[2:]
-                    self._end("clean")
-                return
-            if len(rest) < size + 2:
-                return
-            self.body += rest[:size]
-            self._wire = rest[size + 2 :]
+                self._end("clean")
 
     def _more(self, end):
         """Reads on; False at the answer's end."""
@@ -187,9 +196,9 @@ class Call:
         end = time.monotonic() + (limit or self.limit)
         self.read_head(limit)
         while True:
-            cut = self.body.find(b"\n\n", self._events_seen)
+            cut = self._body.find(b"\n\n", self._events_seen)
             if cut >= 0:
-                raw = self.body[self._events_seen : cut + 2]
+                raw = bytes(self._body[self._events_seen : cut + 2])
                 self._events_seen = cut + 2
                 return parse_event(raw, time.monotonic())
             if not self._more(end):

@@ -31,6 +31,8 @@ class Host:
     gentle_stop_waits = True
     gentle_signal = signal.SIGWINCH
     reload_signal = signal.SIGUSR1
+    # The server tells of a client that left by a SIGTERM, which is also what it sends when it stops.
+    tells_by_term = False
     # What the server logs when it has finished starting or reloading.
     started = ""
     # The program runs as a pool of its own beside the server.
@@ -89,11 +91,16 @@ class Host:
     def times_started(self):
         return self.log.read_text(errors="replace").count(self.started) if self.log.exists() else 0
 
-    def reload(self, limit=20):
+    def reload(self):
         """Reloads the server as its service unit does, and waits until it says that it has."""
+        self.begin_reload()()
+
+    def begin_reload(self, limit=20):
+        """Asks for a reload; what it returns waits until it is done."""
         begun = self.times_started()
         self.proc.send(self.reload_signal)
-        wait_until(lambda: self.times_started() > begun, limit, lambda: f"{self.name} to reload\n{self.text()}")
+        what = f"{self.name} to reload"
+        return lambda: wait_until(lambda: self.times_started() > begun, limit, lambda: f"{what}\n{self.text()}")
 
     def stop_server(self, number=signal.SIGTERM, limit=15):
         """Stops the web server alone; returns how many seconds that took."""
@@ -169,7 +176,8 @@ TypesConfig /etc/mime.types
     AllowOverride None
     Require all denied
 </Directory>
-# A compressor for the whole server, as some sites have it: the shipped files must keep it off.
+# A compressor and a small limit for the whole server, as some sites have them: the shipped files must lift both.
+LimitRequestBody 1048576
 AddOutputFilterByType DEFLATE text/event-stream application/json
 Define POSTERN_VHOST 127.0.0.1:{port}
 Define POSTERN_NAME 127.0.0.1
@@ -325,6 +333,7 @@ class LighttpdCgi(Lighttpd):
     name = "lighttpd-cgi"
     shipped = "lighttpd/postern-cgi.conf"
     settings = 'var.postern_bin := "{bin}"\nvar.postern_conf := "{conf}"\n'
+    tells_by_term = True
 
 
 NGINX = """

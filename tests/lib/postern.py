@@ -25,7 +25,7 @@ OPTIONS = {
     "commit_s": 1,
     "ping_s": 1,
     "upstream_connect_s": 5,
-    "upstream_first_s": 60,
+    "upstream_first_s": 120,
     "upstream_idle_s": 30,
     "drain_s": 5,
 }

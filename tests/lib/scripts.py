@@ -99,6 +99,15 @@ def steady(gate, gap=0.1):
     return script
 
 
+def flood(count, size):
+    """A stream of so many texts of that size, as fast as they are taken."""
+
+    def script(request, out):
+        stream(texts=["x" * size] * count)(request, out)
+
+    return script
+
+
 def silent(gate, then=default):
     """Nothing at all until the gate is set."""
 

@@ -1,0 +1,83 @@
+"""Who gets in, through every way of hosting."""
+
+import datetime
+
+import pytest
+from lib import checks, messages
+
+
+def bearer(key):
+    return [("authorization", f"Bearer {key}")]
+
+
+def x_api_key(key):
+    return [("x-api-key", key)]
+
+
+@pytest.mark.parametrize("header", [bearer, x_api_key])
+def test_good_key(host, model, header):
+    assert host.post(messages.body(model), headers=header(host.site.key.text)).read().status == 200
+
+
+def test_no_key(host, upstream, model):
+    checks.refused(host.post(messages.body(model), headers=[]).read(), 401, "authentication_error")
+    assert not upstream.requests(model)
+
+
+@pytest.mark.parametrize("header", [bearer, x_api_key])
+@pytest.mark.parametrize("change", ["last", "first", "shorter", "empty"])
+def test_wrong_key(host, upstream, model, header, change):
+    good = host.site.key.text
+    key = {
+        "last": good[:-1] + ("A" if good[-1] != "A" else "B"),
+        "first": "SK" + good[2:],
+        "shorter": good[:-1],
+        "empty": "",
+    }[change]
+    checks.refused(host.post(messages.body(model), headers=header(key)).read(), 401, "authentication_error")
+    assert not upstream.requests(model)
+
+
+def test_x_api_key_wins(host, upstream, model):
+    wrong = "sk-postern-" + "A" * 43
+    good = host.site.key.text
+    assert host.post(messages.body(model), headers=x_api_key(good) + bearer(wrong)).read().status == 200
+    answer = host.post(messages.body(model), headers=x_api_key(wrong) + bearer(good)).read()
+    checks.refused(answer, 401, "authentication_error")
+
+
+def test_revoked_key_is_refused_at_the_next_call(host, upstream, model):
+    key = host.site.add_key(name="to be revoked")
+    assert host.post(messages.body(model), headers=host.auth(key)).read().status == 200
+    host.site.revoke(key)
+    checks.refused(host.post(messages.body(model), headers=host.auth(key)).read(), 401, "authentication_error")
+    assert len(upstream.requests(model)) == 1
+
+
+def test_new_key_is_good_at_once(host, model):
+    key = host.site.add_key()
+    assert host.post(messages.body(model), headers=host.auth(key)).read().status == 200
+
+
+def test_expired_key(host, upstream, model):
+    tomorrow = datetime.date.today() + datetime.timedelta(days=2)
+    key = host.site.add_key(expires=tomorrow.isoformat())
+    assert host.post(messages.body(model), headers=host.auth(key)).read().status == 200
+    text = host.site.keys.read_text()
+    assert f"expires={tomorrow}" in text
+    host.site.keys.write_text(text.replace(f"expires={tomorrow}", "expires=2026-01-01"))
+    checks.refused(host.post(messages.body(model), headers=host.auth(key)).read(), 401, "authentication_error")
+    assert len(upstream.requests(model)) == 1
+
+
+def test_models_of_a_key(host, upstream, model):
+    key = host.site.add_key(models="claude-*")
+    checks.refused(host.post(messages.body(model), headers=host.auth(key)).read(), 403, "permission_error")
+    assert not upstream.requests(model)
+    assert host.post(messages.body("claude-sonnet-4-5"), headers=host.auth(key)).read().status == 200
+
+
+def test_models_of_a_workspace(host, upstream, model):
+    key = host.site.add_key(workspace="narrow")
+    checks.refused(host.post(messages.body(model), headers=host.auth(key)).read(), 403, "permission_error")
+    assert not upstream.requests(model)
