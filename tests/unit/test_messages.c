@@ -1,0 +1,175 @@
+/* messages: what is read of a request, and how a refusal is written. That bodies are refused in the
+ * right words is tested in whole calls (call/test_bodies). */
+#include "dialect/messages.h"
+
+#include "unit/check.h"
+#include "unit/guard.h"
+#include "wire/json.h"
+
+#define MSGS "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]"
+
+static const struct {
+	const char *what;
+	enum op op;
+	struct span body;
+	enum fault fault;
+	const char *model;
+	bool stream;
+	uint64_t max_tokens;
+} turns[] = {
+	{ "a turn", OP_MESSAGES, SPAN("{\"model\":\"m\",\"max_tokens\":7," MSGS "}"), FAULT_NONE,
+	    "m", false, 7 },
+	{ "a stream", OP_MESSAGES,
+	    SPAN("{\"stream\" : true,\"max_tokens\":0," MSGS ",\"model\": \"a-\\u00e9\\/\" }"),
+	    FAULT_NONE, "a-\xc3\xa9/", true, 0 },
+	{ "as many tokens as there are numbers", OP_MESSAGES,
+	    SPAN("{\"model\":\"m\",\"max_tokens\":9223372036854775807," MSGS "}"), FAULT_NONE, "m",
+	    false, 9223372036854775807u },
+	{ "more tokens than there are numbers", OP_MESSAGES,
+	    SPAN("{\"model\":\"m\",\"max_tokens\":9223372036854775808," MSGS "}"),
+	    FAULT_BAD_REQUEST, NULL, false, 0 },
+	{ "1e3 tokens", OP_MESSAGES, SPAN("{\"model\":\"m\",\"max_tokens\":1e3," MSGS "}"),
+	    FAULT_BAD_REQUEST, NULL, false, 0 },
+	{ "no tokens to count", OP_COUNT_TOKENS, SPAN("{\"model\":\"m\"," MSGS "}"), FAULT_NONE,
+	    "m", false, 0 },
+	{ "counting is never a stream", OP_COUNT_TOKENS,
+	    SPAN("{\"model\":\"m\",\"stream\":true," MSGS "}"), FAULT_NONE, "m", false, 0 },
+	{ "nothing", OP_MESSAGES, SPAN(""), FAULT_BAD_REQUEST, NULL, false, 0 },
+};
+
+static void
+row_turn(struct check *c, const struct guard *g, size_t i)
+{
+	struct turn turn = { 0 };
+	struct refusal why = { 0 };
+	struct span body = guard_put(g, turns[i].body);
+	enum fault f = dialect_messages.parse(body, turns[i].op, &turn, &why);
+
+	check_row(c, "%s", turns[i].what);
+	check_that(c, f == turns[i].fault, "fault %d: %s", f, why.message);
+	if (f) {
+		check_that(c, why.fault == f && why.message[0], "no reason");
+		return;
+	}
+	if (!turns[i].model)
+		return;
+	check_same(c, span_of(turn.model), span_of(turns[i].model));
+	check_that(c, turn.stream == turns[i].stream, "stream");
+	check_that(c, turn.max_tokens == turns[i].max_tokens, "max_tokens");
+
+	struct span raw = span_cut(body, turn.model_at, turn.model_at + turn.model_len);
+	struct span messages =
+	    span_cut(body, turn.messages_at, turn.messages_at + turn.messages_len);
+
+	check_that(c, raw.p[0] == '"' && raw.p[raw.n - 1] == '"', "the model is not there");
+	check_same(c, messages, SPAN("[{\"role\":\"user\",\"content\":\"x\"}]"));
+}
+
+/* Cut anywhere and changed anywhere: an answer, and never a byte too many. */
+static void
+row_any(struct check *c, const struct guard *g)
+{
+	char text[] = "{\"model\":\"m\\u0061\",\"max_tokens\":7," MSGS ",\"stream\":true}";
+	uint64_t seed = 7;
+
+	check_row(c, "anything");
+	for (size_t i = 0; i < 20000; i++) {
+		char copy[sizeof(text)];
+		struct turn turn = { 0 };
+		struct refusal why = { 0 };
+		struct span body = { copy, check_pick(&seed, sizeof(text)) };
+
+		memcpy(copy, text, sizeof(text));
+		for (size_t n = check_pick(&seed, 3); n > 0; n--)
+			copy[check_pick(&seed, sizeof(text) - 1)] = (char)check_random(&seed);
+		body = guard_put(g, body);
+
+		enum fault f = dialect_messages.parse(body, OP_MESSAGES, &turn, &why);
+
+		check_that(c, f == FAULT_NONE || f == FAULT_BAD_REQUEST, "fault %d", f);
+		check_that(c, f || turn.model_at + turn.model_len <= body.n, "behind the end");
+	}
+}
+
+#define UPSTREAM(id) "{\"type\":\"error\",\"error\":{\"type\":\"t\",\"message\":\"m\"}" id "}"
+
+static const struct {
+	const char *what;
+	struct refusal refusal;
+	bool event;
+	const char *want;
+} refusals[] = {
+	{ "the fault's own words", { .fault = FAULT_NO_KEY }, false,
+	    "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"an API key "
+	    "is required: send it as x-api-key or as Authorization: Bearer\"},\"request_id\":\"req_1\"}" },
+	{ "other words", { .fault = FAULT_BAD_REQUEST, .message = "model: \"a\"\n\x01" }, false,
+	    "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"model: "
+	    "\\\"a\\\"\\n\\u0001\"},\"request_id\":\"req_1\"}" },
+	{ "with a code",
+	    { .fault = FAULT_BAD_REQUEST, .message = "m", .error_code = "code", .type = "t" },
+	    false,
+	    "{\"type\":\"error\",\"error\":{\"type\":\"t\",\"message\":\"m\",\"details\":{\"error_code\":"
+	    "\"code\"}},\"request_id\":\"req_1\"}" },
+	{ "in an event", { .fault = FAULT_UP_CUT, .message = "m\n\nevent: x" }, true,
+	    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\\n\\"
+	    "nevent: x\"},\"request_id\":\"req_1\"}\n\n" },
+	{ "the upstream's, with an id",
+	    { .fault = FAULT_UP_ERROR, .body = SPAN(UPSTREAM(",\"request_id\" : \"theirs\"")) },
+	    false, UPSTREAM(",\"request_id\" : \"req_1\"") },
+	{ "the upstream's, with null",
+	    { .fault = FAULT_UP_ERROR, .body = SPAN(UPSTREAM(",\"request_id\":null")) }, false,
+	    UPSTREAM(",\"request_id\":\"req_1\"") },
+	{ "the upstream's, without",
+	    { .fault = FAULT_UP_ERROR, .body = SPAN(" " UPSTREAM("") "\n") }, false,
+	    UPSTREAM(",\"request_id\":\"req_1\"") },
+	{ "the upstream's over lines, in an event",
+	    { .fault = FAULT_UP_ERROR, .body = SPAN("{\n\"error\" :\r\n{ } }") }, true,
+	    "event: error\ndata: { \"error\" :  { } ,\"request_id\":\"req_1\"}\n\n" },
+};
+
+static void
+row_refusal(struct check *c, size_t i)
+{
+	struct buf out = buf_make(4096);
+
+	check_row(c, "refusal: %s", refusals[i].what);
+	check_that(c,
+	    dialect_messages.refuse(&refusals[i].refusal, SPAN("req_1"), refusals[i].event, &out) ==
+		0,
+	    "full");
+	check_same(c, buf_span(&out), span_of(refusals[i].want));
+	buf_free(&out);
+}
+
+int
+main(void)
+{
+	struct check c = { .module = "messages" };
+	struct guard g = guard_make();
+	struct buf small = buf_make(20);
+
+	for (size_t i = 0; i < ROWS(turns); i++)
+		row_turn(&c, &g, i);
+	row_any(&c, &g);
+	for (size_t i = 0; i < ROWS(refusals); i++)
+		row_refusal(&c, i);
+	check_row(&c, "a refusal that does not fit");
+	check_that(&c,
+	    dialect_messages.refuse(&refusals[0].refusal, SPAN("req_1"), false, &small) != 0,
+	    "it fits");
+	check_row(&c, "the ping");
+	check_same(&c, dialect_messages.ping, SPAN("event: ping\ndata: {\"type\":\"ping\"}\n\n"));
+	check_row(&c, "a message that is too long is cut");
+	{
+		struct refusal r = { 0 };
+		char text[2 * MESSAGE_MAX];
+
+		memset(text, 'x', sizeof(text));
+		text[sizeof(text) - 1] = '\0';
+		refusal_set(&r, FAULT_INTERNAL, "%s", text);
+		check_that(&c, strlen(r.message) == MESSAGE_MAX - 1, "%zu", strlen(r.message));
+	}
+	buf_free(&small);
+	guard_free(&g);
+	return check_end(&c);
+}
