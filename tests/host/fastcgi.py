@@ -2,9 +2,8 @@
 
 import socket
 import struct
-import time
 
-from lib.client import Call, Ended
+from lib.client import Call
 
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
 
@@ -64,13 +63,62 @@ def connect(address, limit=30):
     return sock
 
 
+class Translated:
+    """A FastCGI connection that reads as if the answer were chunked HTTP: only the record that ends a request ends it."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.records = b""
+        self.head = b""
+        self.headed = False
+
+    def recv(self, size):
+        """What the next records mean; nothing at the end of the connection."""
+        while True:
+            out = b"".join(self._content(kind, content) for kind, content in self._whole_records())
+            if out:
+                return out
+            got = self.sock.recv(size)
+            if not got:
+                return b""
+            self.records += got
+
+    def _whole_records(self):
+        while len(self.records) >= 8:
+            _, kind, _, size, padding = struct.unpack("!BBHHBx", self.records[:8])
+            if len(self.records) < 8 + size + padding:
+                return
+            content = self.records[8 : 8 + size]
+            self.records = self.records[8 + size + padding :]
+            yield kind, content
+
+    def _content(self, kind, content):
+        if kind == END:
+            self.headed, self.head = False, b""
+            return b"0\r\n\r\n"
+        if kind != STDOUT or not content:
+            return b""
+        if self.headed:
+            return b"%x\r\n%s\r\n" % (len(content), content)
+        self.head += content
+        head, found, rest = self.head.partition(b"\r\n\r\n")
+        if not found:
+            return b""
+        assert head.startswith(b"Status: "), head
+        self.headed = True
+        out = b"HTTP/1.1 " + head[8:].replace(b"\r\n", b" CGI\r\nTransfer-Encoding: chunked\r\n", 1) + b"\r\n\r\n"
+        return out + (b"%x\r\n%s\r\n" % (len(rest), rest) if rest else b"")
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+
 class Exchange(Call):
-    """One request over FastCGI. Like Call, but `ended` is "clean" only by the record that says so."""
+    """Requests over FastCGI. Like Call, but `ended` is "clean" only by the record that says so."""
 
     def __init__(self, address, limit=30):
         self.limit = limit
-        self.sock = connect(address, limit)
-        self._records = b""
+        self.sock = Translated(connect(address, limit))
         self._start()
 
     def put(self, data):
@@ -83,60 +131,6 @@ class Exchange(Call):
     def ask(self, method, path, headers=(), body=b"", keep=False):
         self.method = method
         return self.put(whole(method, path, headers, body, keep))
-
-    def _receive(self, end):
-        kept, self._wire = self._wire, b""
-        try:
-            super()._receive(end)
-        finally:
-            self._records += self._wire
-            self._wire = kept
-        while len(self._records) >= 8:
-            _, kind, _, size, padding = struct.unpack("!BBHHBx", self._records[:8])
-            if len(self._records) < 8 + size + padding:
-                return
-            content = self._records[8 : 8 + size]
-            self._records = self._records[8 + size + padding :]
-            if kind == STDOUT:
-                self._wire += content
-            elif kind == END:
-                self._finish()
-
-    def _finish(self):
-        if self.status is None and b"\r\n\r\n" not in self._wire:
-            self._end("empty")
-            raise Ended("empty")
-        if self.status is not None:
-            self._decode()
-        self._end("clean")
-
-    def _take_headers(self, lines):
-        super()._take_headers(lines)
-        if self._framing == "close":
-            self._framing = "records"
-
-    def _decode(self):
-        if self._framing == "records":
-            self.body, self._wire = self.body + self._wire, b""
-            return
-        ended = self.ended
-        super()._decode()
-        if self.ended == "clean" and ended is None:
-            # All bytes are here; whether the request is over is what its last record says.
-            self.ended = None
-            self._framing = "records"
-
-    def read_head(self, limit=None):
-        """The head of a CGI answer, which has no status line of its own."""
-        if self.status is None:
-            end = time.monotonic() + (limit or self.limit)
-            while b"\r\n\r\n" not in self._wire:
-                self._receive(end)
-            head, rest = self._wire.split(b"\r\n\r\n", 1)
-            first, _, others = head.partition(b"\r\n")
-            assert first.startswith(b"Status: "), head
-            self._wire = b"HTTP/1.1 " + first[8:] + b" CGI\r\n" + others + b"\r\n\r\n" + rest
-        return super().read_head(limit)
 
 
 def request(address, method, path, headers=(), body=b"", limit=30):

@@ -13,6 +13,7 @@ import time
 import fastcgi
 import pytest
 from lib import checks, hosts, messages, scripts
+from lib.client import Ended
 from lib.proc import Proc, give_to_web_user, is_root, wait_until
 from standalone import Gate, on_descriptor_0
 
@@ -481,7 +482,7 @@ def test_peers_that_take_all_descriptors(gates):
             stack.enter_context(contextlib.closing(fastcgi.connect(g.address)))
 
         def served():
-            with contextlib.suppress(OSError, TimeoutError, AssertionError):
+            with contextlib.suppress(OSError, AssertionError, Ended):
                 g.serves(limit=1)
                 return True
 
@@ -500,13 +501,13 @@ def test_threads_that_find_no_descriptor(gates, upstream, gate):
             calls.append(stack.enter_context(g.post(messages.body(model, stream=True))))
         ends = []
         for call in calls:
-            with contextlib.suppress(TimeoutError, Exception):
+            with contextlib.suppress(OSError, Ended):
                 ends.append(call.read_head(limit=2).status)
         assert 200 in ends, ends
         gate.set()
 
     def served():
-        with contextlib.suppress(OSError, TimeoutError, AssertionError):
+        with contextlib.suppress(OSError, AssertionError, Ended):
             g.serves(limit=1)
             return True
 
@@ -596,6 +597,122 @@ def test_kept_connections_of_a_host(upstream, kind):
             assert b"ok\n" in other.recv(4096)
     finally:
         host.close()
+
+
+def slow_body(port, key, stop):
+    """Sends a request whose body comes byte by byte, until it is over or told to stop. Returns the first line."""
+    with contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as sock:
+        head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: {key}\r\nContent-Length: 100000\r\n\r\n"
+        sock.sendall(head.encode() + b"{" * 100)
+        with contextlib.suppress(OSError):
+            while not stop.wait(0.05):
+                sock.sendall(b"{")
+
+
+def test_slow_bodies_of_strangers_hold_no_threads(upstream):
+    """Apache passes a body on as it comes: clients without a key who send theirs byte by byte leave the threads alone."""
+    host = hosts.ApacheProxy(upstream.url)
+    host.pool.threads, host.pool.workers = 4, 1
+    host.start()
+    stop = threading.Event()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool, contextlib.ExitStack() as stack:
+            stack.callback(stop.set)
+            slow = [pool.submit(slow_body, host.port, "wrong", stop) for _ in range(6)]
+            wait_until(lambda: host.text().count("status=401") >= 3, 5, "the slow ones to be refused")
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                with host.post(messages.body("echo-model")) as call:
+                    assert call.read(5).status == 200, call.body
+            stop.set()
+            for one in slow:
+                one.result(10)
+    finally:
+        host.close()
+
+
+# Peers that speak no proper FastCGI
+
+
+def _params(*more, headers=()):
+    named = fastcgi.params_of("GET", "/healthz", headers, b"") + list(more)
+    return fastcgi.pieces(fastcgi.PARAMS, b"".join(fastcgi.pair(n, v) for n, v in named))
+
+
+NO_MORE = fastcgi.record(fastcgi.STDIN)
+WHOLE = fastcgi.whole("GET", "/healthz")
+
+# What is sent, and how the answer begins; None: there is none, and the connection ends.
+RECORDS = {
+    "zeros": (bytes(5000), None),
+    "ones": (b"\xff" * 70_000, None),
+    "http": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
+    "version": (b"\x02" + WHOLE[1:], None),
+    "role": (fastcgi.begin(role=99) + WHOLE[16:], None),
+    "request-id-0": (fastcgi.begin(request=0) + WHOLE[16:], None),
+    "unknown-management": (fastcgi.record(42, b"x" * 100, 0), b"\x01\x0b"),
+    "no-params": (fastcgi.begin() + fastcgi.record(fastcgi.PARAMS) + NO_MORE, b"Status: 404"),
+    "abort-at-once": (fastcgi.begin() + fastcgi.record(fastcgi.ABORT), b"Status: 404"),
+    "empty-params": (fastcgi.begin() + fastcgi.record(fastcgi.PARAMS, bytes(2000)) + NO_MORE, b"Status: 404"),
+    "10000-params": (fastcgi.begin() + _params(*[(b"HTTP_X%d" % i, b"") for i in range(10_000)]) + NO_MORE, b"Status: 200"),
+    "huge-param": (fastcgi.begin() + _params((b"HTTP_X", b"v" * 5_000_000)) + NO_MORE, b"Status: 200"),
+    "odd-names": (fastcgi.begin() + _params((b"A=B\0C", b"x"), (b"", b"v")) + NO_MORE, b"Status: 200"),
+    "padding": (fastcgi.begin() + fastcgi.record(fastcgi.STDIN, padding=255), b"Status: 404"),
+    "two-begins": (fastcgi.begin() + WHOLE, b"\x01\x03"),
+}
+
+
+@pytest.fixture(scope="module")
+def standing(upstream):
+    """A gate for tests that only ask it something."""
+    g = Gate(upstream.url, threads=16, upstream_idle_s=2).start()
+    yield g
+    g.close()
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_records(standing, case):
+    sent, begins = RECORDS[case]
+    with contextlib.closing(fastcgi.connect(standing.address, 5)) as peer:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            peer.sendall(sent)
+            peer.shutdown(socket.SHUT_WR)
+        got = b""
+        with contextlib.suppress(ConnectionResetError):
+            while data := peer.recv(65536):
+                got += data
+    if begins is None:
+        assert got == b""
+    else:
+        assert got.startswith(begins) or got[8:].startswith(begins), got[:200]
+    assert standing.proc.running()
+    standing.serves()
+
+
+def test_request_byte_by_byte(standing):
+    with fastcgi.Exchange(standing.address) as call:
+        call.method = "POST"
+        for byte in fastcgi.whole("POST", "/v1/messages", standing.auth(), messages.body("echo-model")):
+            call.put(bytes([byte]))
+        assert call.read().status == 200
+
+
+@pytest.mark.parametrize("size,lines", [(8000, 5), (60_000, 1), (10, 5000)], ids=["40-KB", "60-KB-line", "5000-lines"])
+def test_headers_that_are_too_large_to_forward(standing, model, size, lines):
+    """Apache lets a client send far more than what is forwarded; that is the client's fault, not an internal error."""
+    headers = [(f"anthropic-x{i}", "a" * size) for i in range(lines)]
+    with standing.post(messages.body(model), headers=standing.auth() + headers) as call:
+        call.read()
+    assert call.status in (200, 400, 413, 431), (call.status, call.body)
+
+
+def test_headers_cannot_be_forged(standing, upstream, model):
+    bad = [("anthropic-beta", "a\r\nX-Evil: 1"), ("user-agent", "u\nX-Evil: 2"), ("anthropic-\r\nX-Evil", "3")]
+    with standing.post(messages.body(model), headers=standing.auth() + bad + [("anthropic-good", "yes")]) as call:
+        assert call.read().status == 200
+    (request,) = upstream.requests(model)
+    assert request.header("anthropic-good") == "yes"
+    assert request.header("x-evil") is None
 
 
 # What breaks around it, and is mended
