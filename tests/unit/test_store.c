@@ -1,0 +1,807 @@
+/* store: what the local store answers while files change, processes die and indexes break. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "policy/key.h"
+#include "store/keyfile.h"
+#include "store/keyindex.h"
+#include "store/local.h"
+#include "unit/check.h"
+
+#define PATH_LEN 512
+#define MANY	 20000 /* lines that take a while to index */
+
+struct place {
+	char folder[64];
+	char keys[128], state[128];
+};
+
+static struct place
+place_make(void)
+{
+	struct place p = { .folder = "/tmp/test_store.XXXXXX" };
+
+	if (!mkdtemp(p.folder))
+		abort();
+	(void)snprintf(p.keys, sizeof(p.keys), "%s/keys", p.folder);
+	(void)snprintf(p.state, sizeof(p.state), "%s/state", p.folder);
+	return p;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static void
+place_remove(const struct place *p)
+{
+	(void)nftw(p->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void
+put_file(const char *path, struct span text)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f || fwrite(text.p, 1, text.n, f) != text.n || fclose(f) != 0)
+		abort();
+}
+
+static void
+hash_of(int number, uint8_t out[static HASH_LEN])
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "key%d", number);
+
+	if (hash_sha256((struct span){ text, (size_t)n }, out) < 0)
+		abort();
+}
+
+/* Appends the line of key `number`; its name tells versions apart. */
+static void
+add_line(struct buf *out, int number, int version)
+{
+	char id[16], name[16];
+	struct key k = { .workspace = SPAN("w") };
+
+	(void)snprintf(id, sizeof(id), "id%d", number);
+	(void)snprintf(name, sizeof(name), "v%d", version);
+	k.id = span_of(id);
+	k.name = span_of(name);
+	hash_of(number, k.hash);
+	if (key_format(&k, out) < 0)
+		abort();
+}
+
+/* Writes a file of the keys from `from` up to `to`: in place, or by a rename. */
+static void
+write_keys(const struct place *p, int from, int to, int version, bool rename_it)
+{
+	struct buf text = buf_make(KEY_FILE_MAX);
+	char other[PATH_LEN];
+
+	for (int i = from; i < to; i++)
+		add_line(&text, i, version);
+	(void)snprintf(other, sizeof(other), "%s.new", p->keys);
+	put_file(rename_it ? other : p->keys, buf_span(&text));
+	if (rename_it && rename(other, p->keys) != 0)
+		abort();
+	buf_free(&text);
+}
+
+static struct store *
+open_store(const struct place *p)
+{
+	return store_local.open(p->keys, p->state);
+}
+
+/* The version of a key as the store has it; -1 when it is not there, -2 when the store is broken.
+ */
+static int
+version_of(struct store *s, int number)
+{
+	struct buf line = buf_make(KEY_LINE_MAX);
+	uint8_t hash[HASH_LEN];
+	enum store_status status;
+	const char *why;
+	struct key k;
+	int version = -3;
+
+	hash_of(number, hash);
+	status = s->kind->find_key(s, hash, &line);
+	if (status != STORE_OK)
+		version = status == STORE_NOT_FOUND ? -1 : -2;
+	else if (key_parse(buf_span(&line), &k, &why) == KEY_LINE_KEY &&
+	    memcmp(k.hash, hash, HASH_LEN) == 0 && k.name.n > 1)
+		version = (int)strtol(k.name.p + 1, NULL, 10);
+	buf_free(&line);
+	return version;
+}
+
+static void
+expect(struct check *t, struct store *s, int number, int version)
+{
+	int got = version_of(s, number);
+
+	check_that(t, got == version, "key %d: %d, not %d", number, got, version);
+}
+
+static void
+pause_ms(int ms)
+{
+	struct timespec wait = { ms / 1000, ms % 1000 * 1000000L };
+
+	(void)nanosleep(&wait, NULL);
+}
+
+static void
+test_look_up(struct check *t, const struct place *p)
+{
+	struct stat st;
+	struct store *s;
+
+	write_keys(p, 0, 10, 1, false);
+	s = open_store(p);
+	check_row(t, "look-up");
+	if (check_that(t, s != NULL, "not opened")) {
+		expect(t, s, 0, 1);
+		expect(t, s, 9, 1);
+		expect(t, s, 10, -1);
+		check_that(t, stat(p->state, &st) == 0 && (st.st_mode & 07777) == 0700,
+		    "mode of the state folder");
+		s->kind->close(s);
+	}
+	s = open_store(p);
+	check_row(t, "look-up after a restart");
+	if (check_that(t, s != NULL, "not opened")) {
+		expect(t, s, 3, 1);
+		expect(t, s, 11, -1);
+		s->kind->close(s);
+	}
+}
+
+/* Changes as fast as they can come, most of them within one tick of the clock and of one size. */
+static void
+test_changes(struct check *t, const struct place *p)
+{
+	struct store *s = open_store(p);
+
+	for (int way = 0; way < 2; way++) {
+		check_row(t, "every change is seen by the next look-up, %s",
+		    way ? "by a rename" : "in place");
+		for (int i = 0; i < 50; i++) {
+			write_keys(p, 0, 5, 10 + i, way == 1);
+			expect(t, s, i % 5, 10 + i);
+		}
+		write_keys(p, 2, 5, 99, way == 1);
+		expect(t, s, 1, -1);
+		expect(t, s, 2, 99);
+	}
+	check_row(t, "the same content under another stamp");
+	(void)utimensat(AT_FDCWD, p->keys, NULL, 0);
+	expect(t, s, 2, 99);
+	check_row(t, "a time to come");
+	const struct timespec future[2] = { { 4000000000, 0 }, { 4000000000, 0 } };
+
+	(void)utimensat(AT_FDCWD, p->keys, future, 0);
+	expect(t, s, 2, 99);
+	write_keys(p, 2, 5, 98, false);
+	(void)utimensat(AT_FDCWD, p->keys, future, 0);
+	expect(t, s, 2, 98);
+	s->kind->close(s);
+}
+
+static int
+change_line(void *arg, struct span text, struct buf *out)
+{
+	const int *number = arg;
+	struct span rest = text;
+	struct span line;
+
+	while (span_next(&rest, '\n', &line)) {
+		const char *why;
+		uint8_t hash[HASH_LEN];
+		struct key k;
+
+		hash_of(*number, hash);
+		if (key_parse(line, &k, &why) != KEY_LINE_KEY)
+			continue;
+		if (memcmp(k.hash, hash, HASH_LEN) == 0)
+			k.name = SPAN("v77");
+		if (key_format(&k, out) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+test_one_of_many(struct check *t, const struct place *p)
+{
+	struct store *s;
+	int number = MANY / 2;
+
+	write_keys(p, 0, MANY, 1, true);
+	s = open_store(p);
+	expect(t, s, number, 1);
+	check_row(t, "one changed line among many");
+	check_that(t, keyfile_edit(p->keys, change_line, &number) == 0, "not edited");
+	expect(t, s, number, 77);
+	expect(t, s, number + 1, 1);
+	check_row(t, "most lines gone");
+	write_keys(p, 0, 10, 2, true);
+	expect(t, s, 5, 2);
+	expect(t, s, number, -1);
+	s->kind->close(s);
+}
+
+static void
+test_trouble(struct check *t, const struct place *p)
+{
+	struct store *s = open_store(p);
+	const char *why = NULL;
+	char other[PATH_LEN];
+
+	write_keys(p, 0, 3, 1, false);
+	expect(t, s, 1, 1);
+	check_row(t, "no key file: every key is refused");
+	(void)snprintf(other, sizeof(other), "%s.away", p->keys);
+	check_that(t, rename(p->keys, other) == 0, "not renamed");
+	expect(t, s, 1, -2);
+	check_that(t, s->kind->probe(s, &why) == STORE_BROKEN && strstr(why, "key file"), "probe");
+	check_row(t, "the key file is back");
+	check_that(t, rename(other, p->keys) == 0, "not renamed");
+	expect(t, s, 1, 1);
+	check_that(t, s->kind->probe(s, &why) == STORE_OK, "probe: %s", why);
+	check_row(t, "a folder in its place");
+	check_that(t, unlink(p->keys) == 0 && mkdir(p->keys, 0700) == 0, "no folder");
+	expect(t, s, 1, -2);
+	check_that(t, rmdir(p->keys) == 0, "not removed");
+	write_keys(p, 0, 3, 2, false);
+	expect(t, s, 1, 2);
+	check_row(t, "an empty file");
+	put_file(p->keys, SPAN(""));
+	expect(t, s, 1, -1);
+	check_row(t, "no state folder can be made");
+	check_that(t, !store_local.open(p->keys, "/dev/null/state"), "opened");
+	s->kind->close(s);
+}
+
+static void
+test_damage(struct check *t, const struct place *p)
+{
+	struct buf text = buf_make(KEY_FILE_MAX);
+	struct store *s = open_store(p);
+	char hex[HASH_HEX_LEN + 1];
+	uint8_t hash[HASH_LEN];
+
+	add_line(&text, 1, 1);
+	hash_of(2, hash);
+	hash_to_hex(hash, hex);
+	check_row(t, "damaged lines refuse only themselves");
+	if (buf_addf(&text, "id2 %s workspace=w expire=2099-01-01\n", hex) < 0 ||
+	    buf_add(&text, SPAN("\0\xff\n")) < 0)
+		abort();
+	add_line(&text, 3, 1);
+	put_file(p->keys, buf_span(&text));
+	expect(t, s, 1, 1);
+	expect(t, s, 2, -1);
+	expect(t, s, 3, 1);
+	check_row(t, "of two lines with one hash or one id the later is refused");
+	add_line(&text, 3, 2);
+	hash_of(4, hash);
+	hash_to_hex(hash, hex);
+	if (buf_addf(&text, "id1 %s workspace=w name=v1\n", hex) < 0)
+		abort();
+	add_line(&text, 5, 1);
+	text.len--; /* the last line lacks its newline */
+	put_file(p->keys, buf_span(&text));
+	expect(t, s, 3, 1);
+	expect(t, s, 4, -1);
+	expect(t, s, 5, 1);
+	s->kind->close(s);
+	buf_free(&text);
+}
+
+/* Overwrites n bytes of a file with 0xff, or cuts it at `at` when n is 0. */
+static void
+spoil(const char *path, off_t at, size_t n)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint8_t bytes[4096];
+
+	memset(bytes, 0xff, sizeof(bytes));
+	if (fd < 0 || (n ? pwrite(fd, bytes, n, at) != (ssize_t)n : ftruncate(fd, at) != 0))
+		abort();
+	(void)close(fd);
+}
+
+static const struct {
+	const char *what;
+	off_t at;
+	size_t n;
+} spoilt[] = {
+	{ "nothing left", 0, 0 },
+	{ "one page left", 4096, 0 },
+	{ "its end missing", 8192, 0 },
+	{ "another magic", 16, 4 },
+	{ "another version", 20, 2 },
+	{ "both heads overwritten", 0, 4096 },
+};
+
+static void
+test_spoilt(struct check *t, const struct place *p)
+{
+	struct keyindex_place at;
+
+	check_row(t, "the index's place");
+	check_that(t, keyindex_place(p->keys, p->state, &at) == 0, "none");
+	for (size_t i = 0; i < ROWS(spoilt); i++) {
+		struct store *s;
+
+		write_keys(p, 0, 100, (int)i, false);
+		check_row(t, "an index with %s is made anew", spoilt[i].what);
+		s = open_store(p);
+		if (!s) {
+			check_that(t, false, "not opened");
+			continue;
+		}
+		expect(t, s, 50, (int)i);
+		s->kind->close(s);
+		spoil(at.data, spoilt[i].at, spoilt[i].n);
+		if (spoilt[i].at == 0 && spoilt[i].n > 0)
+			spoil(at.data, 4096, spoilt[i].n);
+		s = open_store(p);
+		if (check_that(t, s != NULL, "not opened again")) {
+			expect(t, s, 50, (int)i);
+			s->kind->close(s);
+		}
+	}
+}
+
+static void
+test_removed(struct check *t, const struct place *p)
+{
+	struct store *s;
+	struct keyindex_place at;
+
+	write_keys(p, 0, 10, 1, false);
+	s = open_store(p);
+	expect(t, s, 1, 1);
+	check_row(t, "an index that was removed while in use");
+	check_that(t, keyindex_place(p->keys, p->state, &at) == 0, "no place");
+	keyindex_remove(&at);
+	expect(t, s, 1, 1);
+	write_keys(p, 0, 10, 2, false);
+	expect(t, s, 1, 2);
+	check_that(t, access(at.data, F_OK) == 0, "not made again");
+	s->kind->close(s);
+}
+
+/* A process that answers on a pipe: a byte with a number asks for that key's version. */
+struct worker {
+	pid_t pid;
+	int ask, answer;
+};
+
+static void
+work(const struct place *p, int ask, int answer)
+{
+	struct store *s = open_store(p);
+	uint8_t number;
+
+	while (s && read(ask, &number, 1) == 1) {
+		int version = version_of(s, number);
+
+		if (write(answer, &version, sizeof(version)) != (ssize_t)sizeof(version))
+			break;
+	}
+	_exit(s ? 0 : 1);
+}
+
+static struct worker
+worker_start(const struct place *p)
+{
+	struct worker w;
+	int ask[2], answer[2];
+
+	if (pipe2(ask, O_CLOEXEC) != 0 || pipe2(answer, O_CLOEXEC) != 0)
+		abort();
+	w.pid = fork();
+	if (w.pid == 0) {
+		(void)close(ask[1]);
+		(void)close(answer[0]);
+		work(p, ask[0], answer[1]);
+	}
+	(void)close(ask[0]);
+	(void)close(answer[1]);
+	w.ask = ask[1];
+	w.answer = answer[0];
+	return w;
+}
+
+static int
+worker_ask(const struct worker *w, uint8_t number)
+{
+	int version = -4;
+
+	if (write(w->ask, &number, 1) != 1 ||
+	    read(w->answer, &version, sizeof(version)) != (ssize_t)sizeof(version))
+		return -5;
+	return version;
+}
+
+static void
+worker_stop(const struct worker *w)
+{
+	(void)close(w->ask);
+	(void)close(w->answer);
+	(void)waitpid(w->pid, NULL, 0);
+}
+
+#define WORKERS 3
+
+static void
+test_processes(struct check *t, const struct place *p)
+{
+	struct worker w[WORKERS];
+	int number = 7;
+
+	write_keys(p, 0, 100, 1, false);
+	for (int i = 0; i < WORKERS; i++)
+		w[i] = worker_start(p);
+	check_row(t, "every process sees a change at its next call");
+	for (int v = 2; v < 30; v++) {
+		write_keys(p, 0, 100, v, v % 2 == 0);
+		for (int i = 0; i < WORKERS; i++) {
+			int got = worker_ask(&w[i], (uint8_t)v);
+
+			check_that(t, got == v, "process %d has %d, not %d", i, got, v);
+		}
+	}
+	check_row(t, "every process sees an edit of the key file");
+	check_that(t, keyfile_edit(p->keys, change_line, &number) == 0, "not edited");
+	for (int i = 0; i < WORKERS; i++)
+		check_that(
+		    t, worker_ask(&w[i], 7) == 77 && worker_ask(&w[i], 8) == 29, "process %d", i);
+	/* The later ones hold the pipes of the earlier ones, too. */
+	for (int i = WORKERS; i-- > 0;)
+		worker_stop(&w[i]);
+}
+
+/* A process is killed at any moment of its indexing; the next one is right all the same. */
+static void
+test_killed(struct check *t, const struct place *p)
+{
+	check_row(t, "killed while indexing");
+	for (int i = 0; i < 12; i++) {
+		struct store *s;
+		pid_t pid;
+
+		write_keys(p, i % 3, MANY + i, 100 + i, true);
+		pid = fork();
+		if (pid == 0) {
+			s = open_store(p);
+			_exit(s ? version_of(s, 5) != 100 + i : 2);
+		}
+		pause_ms(i * 12);
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		s = open_store(p);
+		if (!check_that(t, s != NULL, "not opened"))
+			continue;
+		expect(t, s, 5, 100 + i);
+		expect(t, s, MANY + i - 1, 100 + i);
+		expect(t, s, MANY + i, -1);
+		s->kind->close(s);
+	}
+}
+
+/* Somebody holds the guard, as a process does that indexes a large file. */
+static void
+test_patience(struct check *t, const struct place *p)
+{
+	struct keyindex_place at;
+	struct store *s, *other;
+	int64_t from_ms;
+	int fd;
+
+	write_keys(p, 0, 10, 1, false);
+	s = open_store(p);
+	expect(t, s, 1, 1);
+	check_row(t, "a look-up waits for others' work, but not for long");
+	check_that(t, keyindex_place(p->keys, p->state, &at) == 0, "no place");
+	fd = open(at.guard, O_RDWR | O_CLOEXEC);
+	check_that(t, fd >= 0 && flock(fd, LOCK_EX) == 0, "no guard");
+	write_keys(p, 0, 10, 2, false);
+	from_ms = clock_mono_ms();
+	expect(t, s, 1, 1);
+	check_that(t, clock_mono_ms() - from_ms >= 200 && clock_mono_ms() - from_ms < 2000,
+	    "waited %lld ms", (long long)(clock_mono_ms() - from_ms));
+	check_row(t, "the next look-ups do not wait again");
+	from_ms = clock_mono_ms();
+	for (int i = 0; i < 20; i++)
+		expect(t, s, 1, 1);
+	check_that(t, clock_mono_ms() - from_ms < 200, "waited %lld ms",
+	    (long long)(clock_mono_ms() - from_ms));
+	check_row(t, "what is indexed already needs no guard");
+	(void)flock(fd, LOCK_UN);
+	expect(t, s, 1, 2);
+	(void)flock(fd, LOCK_EX);
+	s->kind->close(s);
+	from_ms = clock_mono_ms();
+	other = open_store(p);
+	if (check_that(t, other != NULL, "not opened")) {
+		expect(t, other, 1, 2);
+		check_that(t, clock_mono_ms() - from_ms < 1000, "waited %lld ms",
+		    (long long)(clock_mono_ms() - from_ms));
+		other->kind->close(other);
+	}
+	(void)close(fd);
+}
+
+/* Threads look up while the file changes: each answer is one of the versions written, and they
+ * never go back. */
+struct looker {
+	struct store *store;
+	int stop_at;
+	bool good;
+};
+
+static void *
+look(void *arg)
+{
+	struct looker *l = arg;
+	int last = 0;
+
+	l->good = true;
+	while (l->good && last < l->stop_at) {
+		int version = version_of(l->store, 3);
+
+		l->good = version >= last;
+		last = version;
+	}
+	return NULL;
+}
+
+#define LOOKERS 4
+
+static void
+test_threads(struct check *t, const struct place *p)
+{
+	struct looker lookers[LOOKERS];
+	pthread_t threads[LOOKERS];
+	struct store *s;
+
+	write_keys(p, 0, 200, 1, true);
+	s = open_store(p);
+	check_row(t, "threads look up while the file changes");
+	for (int i = 0; i < LOOKERS; i++) {
+		lookers[i] = (struct looker){ .store = s, .stop_at = 40 };
+		if (pthread_create(&threads[i], NULL, look, &lookers[i]) != 0)
+			abort();
+	}
+	for (int v = 2; v <= 40; v++) {
+		write_keys(p, 0, 200, v, true);
+		pause_ms(2);
+	}
+	for (int i = 0; i < LOOKERS; i++) {
+		(void)pthread_join(threads[i], NULL);
+		check_that(t, lookers[i].good, "thread %d saw an older version or none", i);
+	}
+	s->kind->close(s);
+}
+
+static void
+expect_file(struct check *t, const struct place *p, const char *name, const char *want)
+{
+	struct buf text = buf_make(MIB);
+	char path[PATH_LEN];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", p->state, name);
+	check_that(t, file_read(path, &text) == 0, "%s cannot be read", name);
+	check_same(t, buf_span(&text), span_of(want));
+	buf_free(&text);
+}
+
+static void
+test_ledger(struct check *t, const struct place *p)
+{
+	char path[PATH_LEN], moved[PATH_LEN];
+	struct store *s;
+	struct stat st;
+
+	(void)umask(022);
+	write_keys(p, 0, 1, 1, false);
+	s = open_store(p);
+	check_row(t, "ledger: lines, and another month");
+	check_that(
+	    t, s->kind->append(s, "ledger-2026-11.jsonl", SPAN("{\"a\":1}\n")) == STORE_OK, "1");
+	check_that(
+	    t, s->kind->append(s, "ledger-2026-11.jsonl", SPAN("{\"a\":2}\n")) == STORE_OK, "2");
+	check_that(
+	    t, s->kind->append(s, "ledger-2026-12.jsonl", SPAN("{\"a\":3}\n")) == STORE_OK, "3");
+	expect_file(t, p, "ledger-2026-11.jsonl", "{\"a\":1}\n{\"a\":2}\n");
+	expect_file(t, p, "ledger-2026-12.jsonl", "{\"a\":3}\n");
+	(void)snprintf(path, sizeof(path), "%s/ledger-2026-12.jsonl", p->state);
+	check_that(t, stat(path, &st) == 0 && (st.st_mode & 07777) == 0640, "mode %o",
+	    (unsigned)st.st_mode);
+	check_row(t, "ledger: moved away by a rotation");
+	(void)snprintf(moved, sizeof(moved), "%s/ledger.1", p->state);
+	check_that(t, rename(path, moved) == 0, "not moved");
+	pause_ms(1050);
+	check_that(
+	    t, s->kind->append(s, "ledger-2026-12.jsonl", SPAN("{\"a\":4}\n")) == STORE_OK, "4");
+	expect_file(t, p, "ledger-2026-12.jsonl", "{\"a\":4}\n");
+	expect_file(t, p, "ledger.1", "{\"a\":3}\n");
+	s->kind->close(s);
+}
+
+/* In a child: a limit on the size of files stands in for a full disk. */
+static int
+fill_disk(const struct place *p)
+{
+	struct rlimit limit = { 12, RLIM_INFINITY };
+	struct store *s = open_store(p);
+	bool good = s != NULL;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	good = good && setrlimit(RLIMIT_FSIZE, &limit) == 0;
+	good = good && s->kind->append(s, "full", SPAN("0123456\n")) == STORE_OK;
+	good = good && s->kind->append(s, "full", SPAN("abcdefg\n")) == STORE_BROKEN;
+	limit.rlim_cur = RLIM_INFINITY;
+	good = good && setrlimit(RLIMIT_FSIZE, &limit) == 0;
+	good = good && s->kind->append(s, "full", SPAN("ABCDEFG\n")) == STORE_OK;
+	return good ? 0 : 1;
+}
+
+static void
+test_full(struct check *t, const struct place *p)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fill_disk(p));
+	(void)waitpid(pid, &status, 0);
+	check_row(t, "ledger: a line cut off by a full disk does not spoil the next");
+	check_that(t, status == 0, "status %d", status);
+	expect_file(t, p, "full", "0123456\nabcd\nABCDEFG\n");
+}
+
+#define WRITERS 4
+#define LINES	200
+
+static void
+test_writers(struct check *t, const struct place *p)
+{
+	struct buf text = buf_make(MIB);
+	char path[PATH_LEN];
+	struct span rest, line;
+	int whole = 0;
+
+	check_row(t, "ledger: lines of several processes stay whole");
+	for (int i = 0; i < WRITERS; i++) {
+		if (fork() == 0) {
+			struct store *s = open_store(p);
+
+			for (int n = 0; s && n < LINES; n++)
+				(void)s->kind->append(s, "many",
+				    SPAN("{\"line\":\"0123456789abcdefghijklmnopqrstuvwxyz\"}\n"));
+			_exit(0);
+		}
+	}
+	while (wait(NULL) > 0)
+		;
+	(void)snprintf(path, sizeof(path), "%s/many", p->state);
+	check_that(t, file_read(path, &text) == 0, "cannot be read");
+	rest = buf_span(&text);
+	while (rest.n > 0 && span_next(&rest, '\n', &line))
+		whole += span_eq(line, SPAN("{\"line\":\"0123456789abcdefghijklmnopqrstuvwxyz\"}"));
+	check_that(t, whole == WRITERS * LINES, "%d whole lines", whole);
+	buf_free(&text);
+}
+
+static int
+append_line(void *arg, struct span text, struct buf *out)
+{
+	return buf_add(out, text) < 0 || buf_add(out, span_of(arg)) < 0 ? -1 : 0;
+}
+
+static int
+leave_alone(void *arg, struct span text, struct buf *out)
+{
+	(void)text;
+	return buf_add(out, SPAN("never")) < 0 ? -1 : *(int *)arg;
+}
+
+static void
+test_edit(struct check *t, const struct place *p)
+{
+	static char line[] = "one more\n";
+	struct buf text = buf_make(MIB);
+	char link[PATH_LEN];
+	int keep = 1, fail = -1;
+	struct stat st;
+
+	check_row(t, "edit: bytes, mode and link stay");
+	put_file(p->keys, SPAN("# comment\n\ndamaged \0 line\n"));
+	(void)snprintf(link, sizeof(link), "%s.link", p->keys);
+	check_that(t, chmod(p->keys, 0604) == 0 && symlink("keys", link) == 0, "no link");
+	check_that(t, keyfile_edit(link, append_line, line) == 0, "not edited");
+	check_that(t, file_read(p->keys, &text) == 0, "cannot be read");
+	check_same(t, buf_span(&text), SPAN("# comment\n\ndamaged \0 line\none more\n"));
+	check_that(t, stat(p->keys, &st) == 0 && (st.st_mode & 07777) == 0604, "mode %o",
+	    (unsigned)st.st_mode);
+	check_that(t, lstat(link, &st) == 0 && S_ISLNK(st.st_mode), "the link is gone");
+	check_row(t, "edit: left as it is");
+	check_that(t, keyfile_edit(p->keys, leave_alone, &keep) == 0, "an error");
+	check_that(t, keyfile_edit(p->keys, leave_alone, &fail) == -1, "no error");
+	buf_reset(&text, 0);
+	check_that(t, file_read(p->keys, &text) == 0 && text.len == 35, "changed");
+	check_row(t, "edit: a new file");
+	check_that(
+	    t, unlink(p->keys) == 0 && keyfile_edit(p->keys, append_line, line) == 0, "not made");
+	check_that(t, stat(p->keys, &st) == 0 && (st.st_mode & 07777) == 0640 && st.st_size == 9,
+	    "mode or size");
+	buf_free(&text);
+}
+
+static void
+test_editors(struct check *t, const struct place *p)
+{
+	static char line[] = "line\n";
+	struct stat st;
+
+	check_row(t, "edit: several at once lose nothing");
+	put_file(p->keys, SPAN(""));
+	for (int i = 0; i < WRITERS; i++) {
+		if (fork() == 0) {
+			int rc = 0;
+
+			for (int n = 0; n < 25 && rc == 0; n++)
+				rc = keyfile_edit(p->keys, append_line, line);
+			_exit(rc != 0);
+		}
+	}
+	while (wait(NULL) > 0)
+		;
+	check_that(t, stat(p->keys, &st) == 0 && st.st_size == WRITERS * 25 * 5, "%lld bytes",
+	    (long long)st.st_size);
+}
+
+int
+main(void)
+{
+	static void (*const tests[])(struct check *, const struct place *) = { test_look_up,
+		test_changes, test_one_of_many, test_trouble, test_damage, test_spoilt,
+		test_removed, test_processes, test_killed, test_patience, test_threads, test_ledger,
+		test_full, test_writers, test_edit, test_editors };
+	struct check t = { .module = "store" };
+
+	for (size_t i = 0; i < ROWS(tests); i++) {
+		struct place p = place_make();
+
+		(void)fflush(stdout);
+		tests[i](&t, &p);
+		place_remove(&p);
+	}
+	return check_end(&t);
+}
