@@ -261,7 +261,7 @@ read_count(const char *option, const char *text, unsigned min, unsigned max, uns
 	if (num_u64(span_of(text), max, &n) || n < min) {
 		(void)fprintf(stderr, "postern: %s %s: must be a number from %u to %u\n", option,
 		    text, min, max);
-		return -1;
+		return 2;
 	}
 	*out = (unsigned)n;
 	return 0;
