@@ -266,30 +266,36 @@ row_model_length(struct check *c, size_t n, int status)
 	buf_free(&body);
 }
 
-/* A value of any kind, as odd as JSON allows. */
 static int
-put_any(struct buf *b, uint64_t *seed, unsigned depth)
+put_leaf(struct buf *b, uint64_t *seed)
 {
 	static const char *const leaves[] = { "null", "true", "-0", "1e+02", "0.10", "\"\"",
 		"\"\\u00e9\\\\\\\"\"", "\"model\"", "\"\xf0\x9f\x98\x80\"", "12345678901234567890",
 		"[ ]", "{ }" };
-	size_t n = check_pick(seed, 4);
+
+	return buf_add(b, span_of(leaves[check_pick(seed, ROWS(leaves))]));
+}
+
+/* A value of any kind, as odd as JSON allows. */
+static int
+put_any(struct buf *b, uint64_t *seed)
+{
+	bool lists[4];
+	size_t depth = check_pick(seed, ROWS(lists) + 1);
 	int rc = 0;
 
-	if (depth == 0 || n == 0)
-		return buf_add(b, span_of(leaves[check_pick(seed, ROWS(leaves))]));
-	if (n & 1) {
-		rc |= buf_add(b, SPAN("[\t"));
-		for (size_t i = 0; i < n; i++)
-			rc |= (i ? buf_add(b, SPAN(" ,")) : 0) | put_any(b, seed, depth - 1);
-		return rc | buf_add(b, SPAN("]"));
+	for (size_t d = 0; d < depth; d++) {
+		lists[d] = check_pick(seed, 2);
+		rc |= buf_add(b, lists[d] ? SPAN("[\t") : SPAN("{\"model\" : "));
 	}
-	rc |= buf_add(b, SPAN("{"));
-	for (size_t i = 0; i < n; i++)
-		rc |= (i ? buf_add(b, SPAN(",\n")) : 0) |
-		    buf_add(b, check_pick(seed, 2) ? SPAN("\"model\" : ") : SPAN("\"k\":")) |
-		    put_any(b, seed, depth - 1);
-	return rc | buf_add(b, SPAN("}"));
+	rc |= put_leaf(b, seed);
+	while (depth-- > 0) {
+		for (size_t n = check_pick(seed, 3); n > 0; n--)
+			rc |= buf_add(b, lists[depth] ? SPAN(" ,") : SPAN(",\n\"k\":")) |
+			    put_leaf(b, seed);
+		rc |= buf_add(b, lists[depth] ? SPAN("]") : SPAN("\r}"));
+	}
+	return rc;
 }
 
 /* A body whose members stand in any order among any others; *at is where the model's value is. */
@@ -309,7 +315,7 @@ put_body(struct buf *b, uint64_t *seed, struct span model, size_t *at)
 	}
 	for (size_t i = 0; i < 4; i++) {
 		for (size_t n = check_pick(seed, 3); n > 0; n--)
-			rc |= buf_addf(b, "\"any%zu\":", n) | put_any(b, seed, 4) |
+			rc |= buf_addf(b, "\"any%zu\":", n) | put_any(b, seed) |
 			    buf_add(b, SPAN(" , "));
 		if (order[i] < 3) {
 			rc |= buf_add(b, span_of(known[order[i]]));

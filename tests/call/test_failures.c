@@ -3,9 +3,9 @@
 #include "call/world.h"
 
 #define ASK WORLD_BODY("plain", "")
-#define REFUSES(status_, type)                                                        \
-	{                                                                             \
-		.status = status_, .headers = JSON_HEADERS, .body = SPAN(ERROR(type)) \
+#define REFUSES(status_, type)                                                          \
+	{                                                                               \
+		.status = (status_), .headers = JSON_HEADERS, .body = SPAN(ERROR(type)) \
 	}
 #define GOOD                                                                  \
 	{                                                                     \

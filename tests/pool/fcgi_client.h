@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/num.h"
 
 enum { FCGI_BEGIN = 1, FCGI_END = 3, FCGI_PARAMS = 4, FCGI_STDIN = 5, FCGI_STDOUT = 6 };
 
@@ -139,12 +139,15 @@ fcgi_receive_record(int fd, struct fcgi_answer *a)
 static inline void
 fcgi_receive(int fd, struct fcgi_answer *a)
 {
+	uint64_t status;
+
 	buf_free(&a->out);
 	*a = (struct fcgi_answer){ .out = buf_make(16u * 1024 * 1024) };
 	while (fcgi_receive_record(fd, a))
 		;
-	if (a->out.len > 11 && strncmp(a->out.p, "Status: ", 8) == 0)
-		a->status = atoi(buf_str(&a->out) + 8);
+	if (a->out.len > 11 && strncmp(a->out.p, "Status: ", 8) == 0 &&
+	    num_u64(span_cut(buf_span(&a->out), 8, 11), 999, &status) == 0)
+		a->status = (int)status;
 }
 
 #endif

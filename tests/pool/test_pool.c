@@ -1,12 +1,15 @@
 /* pool: a real pool with the real FastCGI front and the local store, under many clients at once,
  * with configuration and keys that change meanwhile. Built with the thread sanitizer. */
 #include <fcntl.h>
+#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "front/fcgi.h"
 #include "listener.h"
 #include "pool.h"
@@ -125,23 +128,35 @@ reach(const struct place *p)
 	return fcgi_connect(p->socket);
 }
 
+struct request {
+	const char *method, *uri, *key;
+	struct span body;
+	bool keep; /* the connection */
+};
+
 /* Sends a request on a connection. */
 static void
-ask(int fd, const char *method, const char *uri, const char *key, struct span body, bool keep)
+ask(int fd, struct request r)
 {
 	char m[64], u[96], k[96];
 	const char *params[] = { m, u, k, "SCRIPT_NAME=", "REMOTE_ADDR=192.0.2.7", NULL };
-	struct buf b = buf_make(4u * 1024 * 1024);
+	struct buf b = buf_make(4 * MIB);
 	int rc;
 
-	(void)snprintf(m, sizeof(m), "REQUEST_METHOD=%s", method);
-	(void)snprintf(u, sizeof(u), "REQUEST_URI=%s", uri);
-	(void)snprintf(k, sizeof(k), "HTTP_X_API_KEY=%s", key);
-	rc = fcgi_put_request(&b, params, body, keep);
+	(void)snprintf(m, sizeof(m), "REQUEST_METHOD=%s", r.method);
+	(void)snprintf(u, sizeof(u), "REQUEST_URI=%s", r.uri);
+	(void)snprintf(k, sizeof(k), "HTTP_X_API_KEY=%s", r.key);
+	rc = fcgi_put_request(&b, params, r.body, r.keep);
 	assert(rc == 0);
 	(void)rc;
 	fcgi_send(fd, buf_span(&b));
 	buf_free(&b);
+}
+
+static struct request
+messages_request(const char *key, const char *body, bool keep)
+{
+	return (struct request){ "POST", "/v1/messages", key, span_of(body), keep };
 }
 
 /* A whole call on a connection of its own; the status. */
@@ -153,7 +168,7 @@ call_once(const struct place *p, const char *key, const char *body)
 
 	if (fd < 0)
 		return -1;
-	ask(fd, "POST", "/v1/messages", key, span_of(body), false);
+	ask(fd, messages_request(key, body, false));
 	fcgi_receive(fd, &a);
 	(void)close(fd);
 	buf_free(&a.out);
@@ -200,7 +215,9 @@ client_main(void *arg)
 		bool keep = check_pick(&c->seed, 2);
 
 		fd = fd < 0 ? reach(c->place) : fd;
-		ask(fd, calls[n].method, calls[n].uri, calls[n].key, span_of(calls[n].body), keep);
+		ask(fd,
+		    (struct request){ calls[n].method, calls[n].uri, calls[n].key,
+			span_of(calls[n].body), keep });
 		fcgi_receive(fd, &a);
 		if (!a.ended || a.status != calls[n].status ||
 		    !strstr(buf_str(&a.out), calls[n].holds))
@@ -226,11 +243,10 @@ change(struct place *p, unsigned i)
 	struct check *c = p->check;
 	bool on = i % 2 == 0;
 	static const char more[] = "model \"more\" { target \"echo\" { } }\n";
-	char body[sizeof(turn)];
+	static const char body[] = "{\"model\":\"more\",\"max_tokens\":50,\"messages\":[{\"role\":"
+				   "\"user\",\"content\":\"x\"}]}";
 	int got;
 
-	memcpy(body, turn, sizeof(turn));
-	memcpy(body + 10, "more", 4);
 	write_keys(p, on);
 	got = call_once(p, KEY_NEW, turn);
 	check_that(
@@ -286,7 +302,7 @@ row_silent(struct place *p)
 		check_that(p->check, got == 200, "call %u: %d", i, got);
 	}
 	check_row(p->check, "one of them speaks at last");
-	ask(silent[7], "POST", "/v1/messages", KEY_GOOD, span_of(turn), false);
+	ask(silent[7], messages_request(KEY_GOOD, turn, false));
 
 	struct fcgi_answer a = { 0 };
 
@@ -334,7 +350,7 @@ row_kept(struct place *p)
 		kept[i] = reach(p);
 	for (unsigned round = 0; round < 5; round++)
 		for (size_t i = 0; i < ROWS(kept); i++) {
-			ask(kept[i], "POST", "/v1/messages", KEY_GOOD, span_of(stream_turn), true);
+			ask(kept[i], messages_request(KEY_GOOD, stream_turn, true));
 			fcgi_receive(kept[i], &a);
 			check_that(p->check, a.ended && a.status == 200,
 			    "round %u, connection %zu: %d", round, i, a.status);
@@ -359,8 +375,9 @@ row_unread(struct place *p)
 	start(p, 3);
 	for (size_t i = 0; i < ROWS(kept); i++) {
 		kept[i] = reach(p);
-		ask(kept[i], "POST", "/v1/messages", "sk-postern-bad",
-		    (struct span){ body, sizeof(body) }, true);
+		ask(kept[i],
+		    (struct request){
+			"POST", "/v1/messages", "sk-postern-bad", { body, sizeof(body) }, true });
 		fcgi_receive(kept[i], &a);
 		check_that(p->check, a.ended && a.status == 401, "connection %zu: %d", i, a.status);
 	}
@@ -371,7 +388,7 @@ row_unread(struct place *p)
 	}
 	check_row(p->check, "and the next call on each is answered");
 	for (size_t i = 0; i < ROWS(kept); i++) {
-		ask(kept[i], "POST", "/v1/messages", KEY_GOOD, span_of(turn), true);
+		ask(kept[i], messages_request(KEY_GOOD, turn, true));
 		fcgi_receive(kept[i], &a);
 		check_that(p->check, a.ended && a.status == 200, "connection %zu: %d", i, a.status);
 		(void)close(kept[i]);
@@ -386,7 +403,7 @@ hold(struct place *p, int *fds, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		fds[i] = reach(p);
-		ask(fds[i], "POST", "/v1/messages", KEY_GOOD, span_of(slow_turn), false);
+		ask(fds[i], messages_request(KEY_GOOD, slow_turn, false));
 	}
 	for (unsigned i = 0; i < 2000; i++)
 		if (call_once(p, KEY_GOOD, turn) == 529)
@@ -435,7 +452,7 @@ row_stop(struct place *p)
 	check_row(p->check, "stopped with calls running: they go on");
 	start(p, 4);
 	kept = reach(p);
-	ask(kept, "POST", "/v1/messages", KEY_GOOD, span_of(turn), true);
+	ask(kept, messages_request(KEY_GOOD, turn, true));
 	fcgi_receive(kept, &a);
 	check_that(p->check, a.ended && a.status == 200, "kept: %d", a.status);
 	check_that(p->check, hold(p, slow, ROWS(slow)), "never busy");
@@ -480,7 +497,7 @@ row_broken(struct place *p)
 {
 	static const char *const params[] = { "REQUEST_METHOD=POST", "REQUEST_URI=/v1/messages",
 		"HTTP_X_API_KEY=" KEY_GOOD, NULL };
-	struct buf b = buf_make(64 * 1024);
+	struct buf b = buf_make(64 * KIB);
 	int rc = fcgi_put_request(&b, params, span_of(turn), false);
 
 	check_row(p->check, "requests that break off anywhere");
@@ -537,16 +554,23 @@ make_place(struct place *p, struct check *c)
 	assert(p->cut_fd >= 0);
 }
 
+static int
+drop_file(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
 static void
 drop_place(struct place *p)
 {
-	char command[128];
-
 	gate_close(p->gate);
 	(void)close(p->cut_fd);
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", p->folder);
 	check_row(p->check, "the folder goes away");
-	check_that(p->check, system(command) == 0, "it does not");
+	check_that(
+	    p->check, nftw(p->folder, drop_file, 8, FTW_DEPTH | FTW_PHYS) == 0, "it does not");
 }
 
 int

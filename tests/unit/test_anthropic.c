@@ -62,29 +62,29 @@ row_event(struct check *c, const struct guard *g, size_t i)
 
 static const struct {
 	int status;
-	struct span body;
-	enum fault fault;
 	int want;
+	struct span body;
 	const char *type;
+	enum fault fault;
 	bool passed; /* the body goes on */
 } errors[] = {
-	{ 400, SPAN(ERROR("invalid_request_error")), FAULT_UP_ERROR, 400, "invalid_request_error",
+	{ 400, 400, SPAN(ERROR("invalid_request_error")), "invalid_request_error", FAULT_UP_ERROR,
 	    true },
-	{ 400, SPAN("\n " ERROR("new_error") " "), FAULT_UP_ERROR, 400, "new_error", true },
-	{ 401, SPAN(ERROR("authentication_error")), FAULT_UP_CREDENTIAL, 502, "api_error", false },
-	{ 402, SPAN(ERROR("billing_error")), FAULT_UP_CREDENTIAL, 502, "api_error", false },
-	{ 403, SPAN(""), FAULT_UP_CREDENTIAL, 502, "api_error", false },
-	{ 404, SPAN("<html>"), FAULT_UP_ERROR, 404, "not_found_error", false },
-	{ 413, SPAN("{}"), FAULT_UP_ERROR, 413, "request_too_large", false },
-	{ 429, SPAN("{\"error\":\"x\"}"), FAULT_UP_ERROR, 429, "rate_limit_error", false },
-	{ 500, SPAN("{\"error\":{\"type\":5}}"), FAULT_UP_ERROR, 500, "api_error", false },
-	{ 502, SPAN(ERROR("api_error") "x"), FAULT_UP_ERROR, 502, "api_error", false },
-	{ 529, SPAN(ERROR("overloaded_error")), FAULT_UP_ERROR, 529, "overloaded_error", true },
-	{ 200, SPAN(ERROR("overloaded_error")), FAULT_UP_ERROR, 529, "overloaded_error", true },
-	{ 200, SPAN(ERROR("rate_limit_error")), FAULT_UP_ERROR, 429, "rate_limit_error", true },
-	{ 200, SPAN(ERROR("new_error")), FAULT_UP_ERROR, 500, "new_error", true },
-	{ 200, SPAN(ERROR("permission_error")), FAULT_UP_CREDENTIAL, 502, "api_error", false },
-	{ 200, SPAN("oh"), FAULT_UP_ERROR, 500, "api_error", false },
+	{ 400, 400, SPAN("\n " ERROR("new_error") " "), "new_error", FAULT_UP_ERROR, true },
+	{ 401, 502, SPAN(ERROR("authentication_error")), "api_error", FAULT_UP_CREDENTIAL, false },
+	{ 402, 502, SPAN(ERROR("billing_error")), "api_error", FAULT_UP_CREDENTIAL, false },
+	{ 403, 502, SPAN(""), "api_error", FAULT_UP_CREDENTIAL, false },
+	{ 404, 404, SPAN("<html>"), "not_found_error", FAULT_UP_ERROR, false },
+	{ 413, 413, SPAN("{}"), "request_too_large", FAULT_UP_ERROR, false },
+	{ 429, 429, SPAN("{\"error\":\"x\"}"), "rate_limit_error", FAULT_UP_ERROR, false },
+	{ 500, 500, SPAN("{\"error\":{\"type\":5}}"), "api_error", FAULT_UP_ERROR, false },
+	{ 502, 502, SPAN(ERROR("api_error") "x"), "api_error", FAULT_UP_ERROR, false },
+	{ 529, 529, SPAN(ERROR("overloaded_error")), "overloaded_error", FAULT_UP_ERROR, true },
+	{ 200, 529, SPAN(ERROR("overloaded_error")), "overloaded_error", FAULT_UP_ERROR, true },
+	{ 200, 429, SPAN(ERROR("rate_limit_error")), "rate_limit_error", FAULT_UP_ERROR, true },
+	{ 200, 500, SPAN(ERROR("new_error")), "new_error", FAULT_UP_ERROR, true },
+	{ 200, 502, SPAN(ERROR("permission_error")), "api_error", FAULT_UP_CREDENTIAL, false },
+	{ 200, 500, SPAN("oh"), "api_error", FAULT_UP_ERROR, false },
 };
 
 static void

@@ -10,9 +10,9 @@
 static const struct {
 	const char *what;
 	const char *messages;
-	unsigned max_tokens;
+	uint64_t max_tokens;
 	const char *said, *stop;
-	unsigned output;
+	uint64_t output;
 } rows[] = {
 	{ "text", "[{\"role\":\"user\",\"content\":\"one two\"}]", 100, "You said: one two",
 	    "end_turn", 4 },
@@ -39,15 +39,15 @@ static const struct {
 };
 
 static int
-answer(const char *messages, unsigned max_tokens, bool stream, enum op op, struct buf *out)
+answer(const char *messages, uint64_t max_tokens, bool stream, enum op op, struct buf *out)
 {
 	struct buf body = buf_make(65536);
 	struct turn turn = { 0 };
 	struct refusal why = { 0 };
 	struct ask ask = { .turn = &turn, .op = op };
 	int rc = buf_addf(&body,
-	    "{\"model\":\"a\\\"b\",\"max_tokens\":%u,\"stream\":%s,\"messages\":%s}", max_tokens,
-	    stream ? "true" : "false", messages);
+	    "{\"model\":\"a\\\"b\",\"max_tokens\":%" PRIu64 ",\"stream\":%s,\"messages\":%s}",
+	    max_tokens, stream ? "true" : "false", messages);
 
 	out->len = 0;
 	if (!rc && dialect_messages.parse(buf_span(&body), OP_MESSAGES, &turn, &why))

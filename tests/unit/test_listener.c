@@ -12,11 +12,11 @@
 
 #include "unit/check.h"
 
-#define LONG_PATH                                                                                   \
-	"unix:/tmp/0123456789012345678901234567890123456789012345678901234567890123456789012345678" \
-	"9012345678901234567890123456789"
+static const char long_path[] =
+    "unix:/tmp/012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+    "123456789012345678901234567";
 
-static const char *const bad[] = { "", "unix:", LONG_PATH, "unix:/nowhere/socket", "127.0.0.1",
+static const char *const bad[] = { "", "unix:", long_path, "unix:/nowhere/socket", "127.0.0.1",
 	":80", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:99999", "[::1:80", "256.0.0.1:80",
 	"no-such-host.invalid:80" };
 
@@ -75,36 +75,37 @@ row_unix(struct check *c)
 static void
 row_tcp(struct check *c, const char *where, int family)
 {
-	struct sockaddr_storage at;
+	struct sockaddr_storage at = { 0 };
 	socklen_t n = sizeof(at);
 	int fd = listener_open(where);
 
 	check_row(c, "%s", where);
-	check_that(c, fd >= 0 && listens(fd), "it does not listen");
+	if (!check_that(c, fd >= 0 && listens(fd), "it does not listen"))
+		return;
 	check_that(c, getsockname(fd, (struct sockaddr *)&at, &n) == 0 && at.ss_family == family,
 	    "family %d", at.ss_family);
 	check_that(c, (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0, "children inherit it");
 	listener_remove(where);
-	if (fd >= 0)
-		(void)close(fd);
+	(void)close(fd);
 }
 
 static void
 row_taken(struct check *c)
 {
 	char where[40];
-	struct sockaddr_in at;
+	struct sockaddr_in at = { 0 };
 	socklen_t n = sizeof(at);
 	int fd = listener_open("127.0.0.1:0");
 	int second;
 
 	check_row(c, "a port that is taken");
-	check_that(c, fd >= 0 && getsockname(fd, (struct sockaddr *)&at, &n) == 0, "no port");
+	if (!check_that(c, fd >= 0, "no socket"))
+		return;
+	check_that(c, getsockname(fd, (struct sockaddr *)&at, &n) == 0, "no port");
 	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", ntohs(at.sin_port));
 	second = listener_open(where);
 	check_that(c, second < 0, "taken twice");
-	if (fd >= 0)
-		(void)close(fd);
+	(void)close(fd);
 }
 
 static bool

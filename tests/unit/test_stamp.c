@@ -9,7 +9,7 @@
 
 #include "unit/check.h"
 
-#define S 1000000000ll
+#define S 1000000000LL
 
 static const struct stamp old = { .dev = 1,
 	.ino = 2,
@@ -55,7 +55,7 @@ row_real(struct check *c)
 {
 	char path[] = "/tmp/postern-stamp-XXXXXX";
 	int fd = mkstemp(path);
-	struct stamp first, second;
+	struct stamp first = { 0 }, second = { 0 };
 	struct timespec past[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000, .tv_nsec = 5 } };
 
 	check_row(c, "a real file");
