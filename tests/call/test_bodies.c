@@ -280,7 +280,7 @@ put_leaf(struct buf *b, uint64_t *seed)
 static int
 put_any(struct buf *b, uint64_t *seed)
 {
-	bool lists[4];
+	bool lists[4] = { false };
 	size_t depth = check_pick(seed, ROWS(lists) + 1);
 	int rc = 0;
 
