@@ -345,6 +345,9 @@ serve_main(int argc, char **argv)
 	raise_descriptors();
 	/* Threads that come and go by the hundred would otherwise each keep a heap of their own. */
 	(void)mallopt(M_ARENA_MAX, 4);
+	/* Each call takes and frees some large blocks, and glibc clears its fast bins at every one.
+	 */
+	(void)mallopt(M_MXFAST, 0);
 	s.by_web_server = parent_is_web_server();
 	if (serve_as_cgi()) {
 		rc = serve_cgi(&s);

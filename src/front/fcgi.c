@@ -14,6 +14,7 @@
 struct fcgi_seat {
 	struct front_seat seat;
 	FCGX_Request request;
+	bool read_all; /* the host has nothing more to send */
 };
 
 int
@@ -55,6 +56,7 @@ fcgi_accept(struct front_seat *seat, int fd)
 	/* As the library itself leaves a connection that a host keeps open for the next call. */
 	r->ipcFd = fd;
 	r->keepConnection = 1;
+	of(seat)->read_all = false;
 	return FCGX_Accept_r(r) < 0 ? -1 : 0;
 }
 
@@ -78,6 +80,7 @@ fcgi_read(struct front_seat *seat, char *to, size_t n)
 
 	if (got < (int)n && FCGX_GetError(in) != 0)
 		return -1;
+	of(seat)->read_all = got < (int)n;
 	return got;
 }
 
@@ -121,6 +124,11 @@ fcgi_finish(struct front_seat *seat)
 	FCGX_Request *r = &of(seat)->request;
 	int fd;
 
+	/* The library lingers on a close until the host has closed its side, so that what the host
+	 * still sends does not destroy what it has not read yet. A host that has sent all needs no
+	 * lingering. */
+	if (of(seat)->read_all)
+		FCGX_Detach(r);
 	FCGX_Finish_r(r);
 	fd = r->ipcFd;
 	r->ipcFd = -1;
