@@ -1,4 +1,4 @@
-"""What an upstream can do wrong, through the recommended hosts: the client is told, by a status or by an error event."""
+"""What an upstream can do wrong, through the recommended hosts: a status or an error event tells the client."""
 
 import time
 

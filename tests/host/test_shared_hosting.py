@@ -7,7 +7,7 @@ ROOT, FOLDER = hosts.ApacheHtaccess.name, hosts.ApacheHtaccessFolder.name
 pytestmark = pytest.mark.modes([ROOT, FOLDER])
 
 
-@pytest.mark.parametrize("name", ["postern.conf", "postern.keys", "postern.conf.bak", "postern.state/ledger-2026-11.jsonl"])
+@pytest.mark.parametrize("name", ["postern.conf", "postern.keys", "postern.conf.bak", "postern.state/ledger.jsonl"])
 def test_files_of_the_program_are_not_shown(host, name):
     answer = host.request("GET", f"/{name}")
     assert answer.status == 403, answer.body

@@ -45,5 +45,6 @@ def explicit_end(call, limit):
     assert isinstance(call, Call)
     events = list(call.events(limit))
     name = events[-1].name if events else None
-    assert name in ("message_stop", "error") or call.ended in ("truncated", "reset"), f"{name}, {call.ended}: {call.body!r}"
+    told = name in ("message_stop", "error") or call.ended in ("truncated", "reset")
+    assert told, f"{name}, {call.ended}: {call.body!r}"
     return name

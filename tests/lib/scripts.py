@@ -1,4 +1,7 @@
-"""What a scripted upstream may do with a request. Each function here returns or is a script: a function (request, out)."""
+"""What a scripted upstream may do with a request.
+
+Each function here returns a script, or is one: a function (request, out).
+"""
 
 import gzip
 import json

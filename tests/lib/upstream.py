@@ -1,7 +1,8 @@
 """A scripted upstream: an HTTP/1.1 server on raw sockets that can do every fault a provider or a network has.
 
 What it answers is chosen by the model that a request names: `upstream.on(model, script)`. A script is a function
-(request, out); lib.scripts has them ready. Run as a program it serves the scripts of lib.scripts.NAMED and prints its URL.
+(request, out); lib.scripts has them ready. As a program (python3 -m lib.upstream, in tests/) it serves the scripts of
+lib.scripts.NAMED and prints its URL.
 """
 
 import hashlib
