@@ -125,7 +125,9 @@ class TlsFront:
         return [(line.split()[0], line.split()[2], line.split()[3]) for line in lines[-count:]]
 
     def stop(self):
+        """Kills it, and waits for the last of its processes to have gone."""
         self.proc.kill()
+        wait_until(lambda: not accepts(self.port), 5, "nginx to be gone")
 
 
 @pytest.fixture(scope="module")
@@ -250,11 +252,11 @@ def test_front_that_dies(pair, upstream, model, gate, midway):
     with g.post(messages.body(model, stream=midway)) as call:
         if midway:
             assert call.until("content_block_delta")
-            front.proc.kill()
+            front.stop()
             checks.error_event(call, "api_error", limit=5)
         else:
             assert call.read().status == 200
-            front.proc.kill()
+            front.stop()
     front.start()
     for _ in range(4):
         with g.post(messages.body("other-model")) as call:
