@@ -13,7 +13,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,14 +20,13 @@
 #include "base/log.h"
 #include "call.h"
 
-/* A host that stops in mid-request, or stops reading, must not hold a thread for ever. */
-#define CLIENT_READ_S	60
-#define CLIENT_WRITE_S	300
 #define EVENTS_PER_WAIT 1
 /* When descriptors are out, accept fails at once each time: do not spin. */
 #define ACCEPT_PAUSE_MS 50
 /* More than a host takes to close, less than a client would notice. */
-#define ENDING_WAIT_MS 100
+#define ENDING_WAIT_MS 300
+/* Descriptors above this are served but not kept. */
+#define PARKED_MAX 65536u
 
 struct worker {
 	pthread_cond_t wake;
@@ -51,6 +49,8 @@ struct pool {
 	bool stopping;
 	unsigned ending; /* threads about to be free */
 	unsigned threads, threads_max;
+	bool *parked; /* by descriptor: it is in the epoll and waits for a request */
+	unsigned parked_max;
 	pthread_t *started; /* every thread there ever was, to be joined at the end */
 	unsigned started_n;
 };
@@ -79,30 +79,76 @@ watch(const struct pool *p, int fd, uint32_t events)
 	return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &e);
 }
 
+/* Whether a connection has something to say: 1, it has not: 0, it is over: -1. */
+static int
+has_spoken(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0)
+		return 1;
+	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? 0 : -1;
+}
+
 /* A connection that a host keeps open, or that has not spoken yet, waits until it does or closes.
  */
 static void
-park(const struct pool *p, int fd)
+park(struct pool *p, int fd)
 {
-	if (watch(p, fd, EPOLLIN | EPOLLRDHUP))
+	bool kept;
+
+	pthread_mutex_lock(&p->lock);
+	kept =
+	    !p->stopping && (unsigned)fd < p->parked_max && watch(p, fd, EPOLLIN | EPOLLRDHUP) == 0;
+	if (kept)
+		p->parked[fd] = true;
+	pthread_mutex_unlock(&p->lock);
+	if (!kept)
 		(void)close(fd);
 }
 
+/* Takes a connection out of those that wait. */
 static void
-set_limits(int fd)
+unpark(struct pool *p, int fd)
 {
-	struct timeval receiving = { .tv_sec = CLIENT_READ_S };
-	struct timeval sending = { .tv_sec = CLIENT_WRITE_S };
+	pthread_mutex_lock(&p->lock);
+	p->parked[fd] = false;
+	(void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	pthread_mutex_unlock(&p->lock);
+}
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receiving, sizeof(receiving));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &sending, sizeof(sending));
+/* With nobody left to serve them, hosts must not send their next request on kept connections.
+ * Called with the lock held and no leader in place. */
+static void
+close_parked(struct pool *p)
+{
+	for (unsigned fd = 0; fd < p->parked_max; fd++) {
+		if (p->parked[fd])
+			(void)close((int)fd);
+		p->parked[fd] = false;
+	}
+}
+
+/* Sorts a connection by what it has to say: to be served now (itself), or -1. */
+static int
+sort_out(struct pool *p, int fd)
+{
+	int spoken = has_spoken(fd);
+
+	if (spoken > 0)
+		return fd;
+	if (spoken == 0)
+		park(p, fd);
+	else
+		(void)close(fd);
+	return -1;
 }
 
 /* Takes one connection from the listening socket; -1 when there is none that has spoken. */
 static int
-take_new(const struct pool *p)
+take_new(struct pool *p)
 {
-	char byte;
 	int fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd < 0) {
@@ -114,18 +160,12 @@ take_new(const struct pool *p)
 		}
 		return -1;
 	}
-	set_limits(fd);
-	if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-	    (errno == EAGAIN || errno == EWOULDBLOCK)) {
-		park(p, fd);
-		return -1;
-	}
-	return fd;
+	return sort_out(p, fd);
 }
 
 /* The leader's wait: a connection with something to read, or -1 when the pool stops. */
 static int
-lead(const struct pool *p)
+lead(struct pool *p)
 {
 	for (;;) {
 		struct epoll_event e[EVENTS_PER_WAIT];
@@ -140,10 +180,12 @@ lead(const struct pool *p)
 			continue;
 		if (e[0].data.fd == p->stop_fd)
 			return -1;
-		if (e[0].data.fd == p->listen_fd)
+		if (e[0].data.fd == p->listen_fd) {
 			fd = take_new(p);
-		else if (epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, e[0].data.fd, NULL) == 0)
-			fd = e[0].data.fd;
+		} else {
+			unpark(p, e[0].data.fd);
+			fd = sort_out(p, e[0].data.fd);
+		}
 		if (fd >= 0)
 			return fd;
 	}
@@ -218,6 +260,7 @@ close_listener(struct pool *p)
 		(void)close(p->listen_fd);
 		p->listen_fd = -1;
 	}
+	close_parked(p);
 }
 
 /* Waits until this thread is to lead. Called with the lock held. False: the pool stops. */
@@ -347,7 +390,9 @@ pool_start(struct gate *g, const struct front *front, int listen_fd, unsigned th
 	pthread_condattr_destroy(&attr);
 	p->started = calloc(p->threads_max, sizeof(*p->started));
 	pthread_mutex_lock(&p->lock);
-	if (!p->started || open_descriptors(p) || !hand_on(p)) {
+	p->parked = calloc(PARKED_MAX, sizeof(*p->parked));
+	p->parked_max = p->parked ? PARKED_MAX : 0;
+	if (!p->started || !p->parked || open_descriptors(p) || !hand_on(p)) {
 		log_error("pool", "what=\"cannot start: %m\"");
 		pthread_mutex_unlock(&p->lock);
 		pool_free(p);
@@ -397,6 +442,7 @@ pool_free(struct pool *p)
 	for (unsigned i = 0; i < p->started_n; i++)
 		(void)pthread_join(p->started[i], NULL);
 	free(p->started);
+	free(p->parked);
 
 	for (size_t i = 0; i < 3; i++)
 		if (fds[i] >= 0)

@@ -6,10 +6,21 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "base/limits.h"
 
 /* How long a close waits for the host to close first, in ms; hosts do at once. */
 #define CLOSE_WAIT_MS "200"
+/* A host that stops in mid-request, or stops reading, must not hold a thread for ever. */
+#define HOST_READ_S  60
+#define HOST_WRITE_S 300
+/* How much is read of a body that nobody wants, and how long its pieces may be under way. */
+#define REST_MAX    (1 * MIB)
+#define REST_READ_S 1
 
 struct fcgi_seat {
 	struct front_seat seat;
@@ -48,11 +59,21 @@ fcgi_open(void)
 	return &s->seat;
 }
 
+static void
+set_limit(int fd, int which, int seconds)
+{
+	struct timeval limit = { .tv_sec = seconds };
+
+	(void)setsockopt(fd, SOL_SOCKET, which, &limit, sizeof(limit));
+}
+
 static int
 fcgi_accept(struct front_seat *seat, int fd)
 {
 	FCGX_Request *r = &of(seat)->request;
 
+	set_limit(fd, SO_RCVTIMEO, HOST_READ_S);
+	set_limit(fd, SO_SNDTIMEO, HOST_WRITE_S);
 	/* As the library itself leaves a connection that a host keeps open for the next call. */
 	r->ipcFd = fd;
 	r->keepConnection = 1;
@@ -118,17 +139,51 @@ fcgi_drain(struct front_seat *seat)
 	(void)seat;
 }
 
+/* True when the host has sent its whole request. One without a body still ends it by an empty
+ * record, which has to be read. */
+static bool
+request_is_over(struct front_seat *seat)
+{
+	const char *length = fcgi_param(seat, "CONTENT_LENGTH");
+	char byte;
+
+	if (!of(seat)->read_all && (!length || !*length || strcmp(length, "0") == 0))
+		(void)fcgi_read(seat, &byte, 1);
+	return of(seat)->read_all;
+}
+
+/* What is left of a body that nobody wanted stands between the host and its next request: it is
+ * read as long as it is not much and comes at once. */
+static void
+read_rest(struct front_seat *seat)
+{
+	char sink[4096];
+	size_t left = REST_MAX;
+
+	(void)fcgi_flush(seat);
+	set_limit(of(seat)->request.ipcFd, SO_RCVTIMEO, REST_READ_S);
+	while (left > 0 && !of(seat)->read_all && fcgi_read(seat, sink, sizeof(sink)) > 0)
+		left -= sizeof(sink);
+}
+
 static int
 fcgi_finish(struct front_seat *seat)
 {
 	FCGX_Request *r = &of(seat)->request;
+	bool over = request_is_over(seat);
 	int fd;
 
+	if (!over && r->keepConnection) {
+		read_rest(seat);
+		over = of(seat)->read_all;
+	}
 	/* The library lingers on a close until the host has closed its side, so that what the host
 	 * still sends does not destroy what it has not read yet. A host that has sent all needs no
-	 * lingering. */
-	if (of(seat)->read_all)
+	 * lingering; one that has not cannot begin another request on this connection. */
+	if (over)
 		FCGX_Detach(r);
+	else
+		r->keepConnection = 0;
 	FCGX_Finish_r(r);
 	fd = r->ipcFd;
 	r->ipcFd = -1;
