@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/num.h"
 #include "policy/key.h"
 #include "store/keyfile.h"
 #include "store/keyindex.h"
@@ -123,6 +124,7 @@ version_of(struct store *s, int number)
 	enum store_status status;
 	const char *why;
 	struct key k;
+	uint64_t number_read;
 	int version = -3;
 
 	hash_of(number, hash);
@@ -130,8 +132,9 @@ version_of(struct store *s, int number)
 	if (status != STORE_OK)
 		version = status == STORE_NOT_FOUND ? -1 : -2;
 	else if (key_parse(buf_span(&line), &k, &why) == KEY_LINE_KEY &&
-	    memcmp(k.hash, hash, HASH_LEN) == 0 && k.name.n > 1)
-		version = (int)strtol(k.name.p + 1, NULL, 10);
+	    memcmp(k.hash, hash, HASH_LEN) == 0 && k.name.n > 1 &&
+	    num_u64(span_cut(k.name, 1, k.name.n), 1000, &number_read) == 0)
+		version = (int)number_read;
 	buf_free(&line);
 	return version;
 }
@@ -395,6 +398,14 @@ test_removed(struct check *t, const struct place *p)
 	s->kind->close(s);
 }
 
+/* What is buffered is written first: some checkers write it once more when the child ends. */
+static pid_t
+fork_flushed(void)
+{
+	(void)fflush(stdout);
+	return fork();
+}
+
 /* A process that answers on a pipe: a byte with a number asks for that key's version. */
 struct worker {
 	pid_t pid;
@@ -424,7 +435,7 @@ worker_start(const struct place *p)
 
 	if (pipe2(ask, O_CLOEXEC) != 0 || pipe2(answer, O_CLOEXEC) != 0)
 		abort();
-	w.pid = fork();
+	w.pid = fork_flushed();
 	if (w.pid == 0) {
 		(void)close(ask[1]);
 		(void)close(answer[0]);
@@ -496,7 +507,7 @@ test_killed(struct check *t, const struct place *p)
 		pid_t pid;
 
 		write_keys(p, i % 3, MANY + i, 100 + i, true);
-		pid = fork();
+		pid = fork_flushed();
 		if (pid == 0) {
 			s = open_store(p);
 			_exit(s ? version_of(s, 5) != 100 + i : 2);
@@ -669,6 +680,8 @@ fill_disk(const struct place *p)
 	limit.rlim_cur = RLIM_INFINITY;
 	good = good && setrlimit(RLIMIT_FSIZE, &limit) == 0;
 	good = good && s->kind->append(s, "full", SPAN("ABCDEFG\n")) == STORE_OK;
+	if (s)
+		s->kind->close(s);
 	return good ? 0 : 1;
 }
 
@@ -676,7 +689,7 @@ static void
 test_full(struct check *t, const struct place *p)
 {
 	int status = -1;
-	pid_t pid = fork();
+	pid_t pid = fork_flushed();
 
 	if (pid == 0)
 		_exit(fill_disk(p));
@@ -699,7 +712,7 @@ test_writers(struct check *t, const struct place *p)
 
 	check_row(t, "ledger: lines of several processes stay whole");
 	for (int i = 0; i < WRITERS; i++) {
-		if (fork() == 0) {
+		if (fork_flushed() == 0) {
 			struct store *s = open_store(p);
 
 			for (int n = 0; s && n < LINES; n++)
@@ -773,7 +786,7 @@ test_editors(struct check *t, const struct place *p)
 	check_row(t, "edit: several at once lose nothing");
 	put_file(p->keys, SPAN(""));
 	for (int i = 0; i < WRITERS; i++) {
-		if (fork() == 0) {
+		if (fork_flushed() == 0) {
 			int rc = 0;
 
 			for (int n = 0; n < 25 && rc == 0; n++)
