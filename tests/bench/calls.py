@@ -9,7 +9,7 @@ SECONDS = 4
 
 
 def measure(upstream):
-    gate = rig.Gate(upstream, threads=64).start()
+    gate = rig.Gate(upstream, threads=128).start()
     proxy = rig.Proxy(upstream)
     ours, theirs, cpu_us = [], [], []
     rig.wrk(gate.port, gate.key, 1)

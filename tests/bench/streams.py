@@ -8,7 +8,7 @@ import rig
 
 MANY = 1000
 MEMORY_MAX_MB = 110
-ROUNDS = 4
+ROUNDS = 6
 DELAY_MAX_US = 100
 
 
@@ -54,7 +54,7 @@ def measure_many(upstream):
 def measure_delay(upstream):
     """A hundred streams of twenty events a second each, by turns direct and through the gate."""
     gate = rig.Gate(upstream, threads=164).start()
-    shape = (100, 80, 50000, 500, 30)
+    shape = (100, 60, 50000, 500, 30)
     run(gate.port, gate.key, 100, 10, 50000, 500, 30)
     added, direct_us = [], []
     for _ in range(ROUNDS):
