@@ -1,0 +1,494 @@
+/* cmd: `postern key` and `postern check` as an administrator sees them: what is printed where, the
+ * exit status, and what is then in the key file. Each runs in a child of its own. */
+#include <ftw.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "cmd/cmd.h"
+#include "policy/key.h"
+#include "unit/check.h"
+
+#define PATH_LEN 256
+#define ARGS_MAX 16
+
+struct place {
+	char folder[64];
+	char conf[PATH_LEN], keys[PATH_LEN], state[PATH_LEN], out[PATH_LEN], err[PATH_LEN];
+};
+
+/* What a command left behind. */
+struct result {
+	int status;
+	struct buf out, err;
+};
+
+static void
+put_file(const char *path, struct span text)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f || fwrite(text.p, 1, text.n, f) != text.n || fclose(f) != 0)
+		abort();
+}
+
+static void
+put_conf(const struct place *p, const char *more)
+{
+	struct buf text = buf_make(CONF_FILE_MAX);
+
+	if (buf_addf(&text, "keys = \"%s\"\nstate = \"%s\"\nupstream \"e\" { kind = \"echo\" }\n%s",
+		p->keys, p->state, more) < 0)
+		abort();
+	put_file(p->conf, buf_span(&text));
+	buf_free(&text);
+}
+
+static struct place
+place_make(void)
+{
+	struct place p = { .folder = "/tmp/test_cmd.XXXXXX" };
+
+	if (!mkdtemp(p.folder))
+		abort();
+	(void)snprintf(p.conf, sizeof(p.conf), "%s/postern.conf", p.folder);
+	(void)snprintf(p.keys, sizeof(p.keys), "%s/keys", p.folder);
+	(void)snprintf(p.state, sizeof(p.state), "%s/state", p.folder);
+	(void)snprintf(p.out, sizeof(p.out), "%s/out", p.folder);
+	(void)snprintf(p.err, sizeof(p.err), "%s/err", p.folder);
+	put_conf(&p, "");
+	return p;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static void
+read_back(const char *path, struct buf *out)
+{
+	buf_reset(out, MIB);
+	if (file_read(path, out) < 0 || !buf_str(out))
+		abort();
+}
+
+/* Runs a command line, words apart by single blanks, `~` for a blank inside a word. */
+static void
+run(const struct place *p, struct result *r, const char *line)
+{
+	char words[512];
+	char *argv[ARGS_MAX] = { 0 };
+	int argc = 0;
+	pid_t pid;
+
+	(void)snprintf(words, sizeof(words), "%s", line);
+	for (char *w = words; w && argc < ARGS_MAX - 1;) {
+		char *end = strchr(w, ' ');
+
+		argv[argc++] = w;
+		if (end)
+			*end++ = '\0';
+		for (char *c = w; *c; c++)
+			*c = *c == '~' ? ' ' : *c;
+		w = end;
+	}
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		if (!freopen(p->out, "w", stdout) || !freopen(p->err, "w", stderr) ||
+		    setenv("POSTERN_CONF", p->conf, 1) != 0)
+			_exit(99);
+		int rc =
+		    strcmp(argv[0], "check") == 0 ? cmd_check(argc, argv) : cmd_key(argc, argv);
+
+		(void)fflush(NULL);
+		_exit(rc);
+	}
+	(void)waitpid(pid, &r->status, 0);
+	r->status = WIFEXITED(r->status) ? WEXITSTATUS(r->status) : -1;
+	read_back(p->out, &r->out);
+	read_back(p->err, &r->err);
+}
+
+static bool
+says(struct check *t, const struct buf *b, const char *what)
+{
+	return check_that(t, strstr(b->p, what) != NULL, "'%s' is not in: %s", what, b->p);
+}
+
+/* The key with this hash as it stands in the key file; false when there is none. */
+static bool
+find_by_text(const struct place *p, struct buf *file, struct span text, struct key *out)
+{
+	uint8_t hash[HASH_LEN];
+	struct span rest, line;
+	const char *why;
+
+	read_back(p->keys, file);
+	rest = buf_span(file);
+	if (hash_sha256(text, hash) < 0)
+		return false;
+	while (span_next(&rest, '\n', &line)) {
+		if (key_parse(line, out, &why) == KEY_LINE_KEY &&
+		    memcmp(out->hash, hash, HASH_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+test_add(struct check *t, const struct place *p, struct result *r)
+{
+	struct buf file = buf_make(MIB);
+	int64_t now_s = clock_wall_ms() / 1000;
+	struct key k;
+
+	run(p, r,
+	    "key add --workspace default --name intranet~portal --expires 30d --models claude-*,m");
+	check_row(t, "add prints the key alone, and the id on standard error");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	check_that(t, r->out.len == KEY_TEXT_LEN + 1 && r->out.p[KEY_TEXT_LEN] == '\n',
+	    "printed %s", r->out.p);
+	check_that(
+	    t, strncmp(r->out.p, KEY_PREFIX, strlen(KEY_PREFIX)) == 0, "printed %s", r->out.p);
+	check_row(t, "add writes the hash and the attributes, not the key");
+	if (check_that(t, find_by_text(p, &file, span_trim(buf_span(&r->out)), &k), "not found")) {
+		check_same(t, k.workspace, SPAN("default"));
+		check_same(t, k.name, SPAN("intranet portal"));
+		check_same(t, k.models, SPAN("claude-*,m"));
+		check_that(t, k.created >= now_s && k.expires - k.created == 30 * 86400, "times");
+		check_that(t, strstr(r->err.p, "id ") && memcmp(r->err.p + 3, k.id.p, k.id.n) == 0,
+		    "id %s", r->err.p);
+	}
+	check_that(t, !strstr(file.p, KEY_PREFIX), "the key is in the file");
+	run(p, r, "key add --workspace=default --expires 2099-01-01");
+	check_row(t, "two keys differ, and a date is taken");
+	check_that(t,
+	    find_by_text(p, &file, span_trim(buf_span(&r->out)), &k) && k.expires == 4070908800,
+	    "not found");
+	check_that(t, strncmp(file.p, "# id", 4) == 0, "no head line");
+	buf_free(&file);
+}
+
+static const struct {
+	const char *what, *line;
+	int status;
+	const char *said; /* on standard error */
+} refusals[] = {
+	{ "no action", "key", 2, "usage:" },
+	{ "an unknown action", "key make", 2, "usage:" },
+	{ "no workspace", "key add", 1, "--workspace is missing" },
+	{ "an unknown option", "key add --workspace a --color red", 2, "usage:" },
+	{ "an option of another action", "key add --workspace a --grace 1h", 2, "usage:" },
+	{ "restrictions where they mean nothing", "key revoke abc --expires 2099-01-01", 2,
+	    "usage:" },
+	{ "revoke whom", "key revoke", 2, "usage:" },
+	{ "two ids", "key revoke a b", 2, "usage:" },
+	{ "an unknown workspace", "key add --workspace nope", 1,
+	    "no workspace \"nope\" in the configuration; it has \"a\", \"b c\"" },
+	{ "an end in the past", "key add --workspace a --expires 2020-01-01", 1,
+	    "lies in the past" },
+	{ "an end that is none", "key add --workspace a --expires soon", 1, "--expires takes" },
+	{ "an empty glob", "key add --workspace a --models x,,y", 1, "globs with commas" },
+	{ "a quote in the name", "key add --workspace a --name x\"y", 1, "quotes" },
+	{ "an unknown id", "key revoke nobody12", 1, "nobody12: no key has this id" },
+	{ "an unknown id to rotate", "key rotate nobody12", 1, "nobody12: no key has this id" },
+	{ "a grace that is none", "key rotate nobody12 --grace long", 1, "--grace takes" },
+	{ "no such configuration", "key list --config /nowhere/postern.conf", 1,
+	    "/nowhere/postern.conf: cannot be read: No such file" },
+};
+
+static void
+test_refusals(struct check *t, const struct place *p, struct result *r)
+{
+	put_conf(p, "workspace \"a\" { }\nworkspace \"b c\" { }\n");
+	for (size_t i = 0; i < ROWS(refusals); i++) {
+		run(p, r, refusals[i].line);
+		check_row(t, "refused: %s", refusals[i].what);
+		check_that(t, r->status == refusals[i].status, "status %d", r->status);
+		check_that(t, r->out.len == 0, "printed %s", r->out.p);
+		says(t, &r->err, refusals[i].said);
+	}
+	check_row(t, "refused: nothing was written");
+	check_that(t, access(p->keys, F_OK) != 0, "a key file");
+	run(p, r, "key add --workspace b~c");
+	check_row(t, "a workspace that the configuration has");
+	check_that(t, r->status == 0, "%s", r->err.p);
+}
+
+#define HEX_A "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
+#define HEX_B "6e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
+#define HEX_C "7e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
+
+static void
+test_list(struct check *t, const struct place *p, struct result *r)
+{
+	put_file(p->keys,
+	    SPAN("# head\nold1 " HEX_B " workspace=w expires=2020-01-01 models=x\nbad line\n"
+		 "new1 " HEX_A " workspace=default name=\"a b\" created=2026-11-21\n"
+		 "gone " HEX_C " workspace=w revoked=2026-11-21T10:00:00Z\nnew1 " HEX_A
+		 " workspace=w\n"));
+	run(p, r, "key list");
+	check_row(t, "list");
+	check_same(t, buf_span(&r->out),
+	    SPAN("ID    WORKSPACE  NAME  CREATED     EXPIRES     STATE    MODELS\n"
+		 "old1  w          -     -           2020-01-01  expired  x\n"
+		 "new1  default    a b   2026-11-21  -           active   *\n"
+		 "gone  w          -     -           -           revoked  *\n"));
+	check_row(t, "list: damaged lines by number, and the exit status");
+	check_that(t, r->status == 1, "status %d", r->status);
+	says(t, &r->err, "/keys:3: the second word must be the key's SHA-256");
+	says(t, &r->err, "/keys:6: an earlier line has this id");
+}
+
+static void
+test_revoke(struct check *t, const struct place *p, struct result *r)
+{
+	struct buf file = buf_make(MIB);
+
+	put_file(p->keys,
+	    SPAN("# head\n\nk1 " HEX_A " workspace=w\nbad  line\nk2 " HEX_B " workspace=w"));
+	run(p, r, "key revoke k1");
+	read_back(p->keys, &file);
+	check_row(t, "revoke writes the time and leaves all other lines alone");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	check_that(t, strncmp(file.p, "# head\n\nk1  " HEX_A "  workspace=w revoked=20", 97) == 0,
+	    "%s", file.p);
+	says(t, &file, "Z\nbad  line\nk2 " HEX_B " workspace=w");
+	run(p, r, "key revoke k1");
+	check_row(t, "revoked before");
+	check_that(t, r->status == 0 && strstr(r->err.p, "was revoked before"), "status %d: %s",
+	    r->status, r->err.p);
+	run(p, r, "key revoke k2");
+	check_row(t, "revoke the last line, which lacks its newline");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	run(p, r, "key rotate k2");
+	check_row(t, "a revoked key is not rotated");
+	check_that(t, r->status == 1 && r->out.len == 0 && strstr(r->err.p, "revoked or expired"),
+	    "%s", r->err.p);
+	buf_free(&file);
+}
+
+static const struct {
+	const char *what, *grace;
+	bool limited;  /* the old key has an end of its own, in an hour */
+	int64_t end_s; /* of the old key after it, from now */
+} rotations[] = {
+	{ "a day of grace", "", false, 86400 },
+	{ "half an hour of grace", " --grace 30m", true, 1800 },
+	{ "no grace", " --grace 0", false, 0 },
+	{ "an end before the grace stays", " --grace 36500d", true, 3600 },
+};
+
+static void
+check_rotated(
+    struct check *t, size_t i, const struct key *old, const struct key *fresh, int64_t now_s)
+{
+	int64_t end_s = old->expires - now_s;
+
+	check_that(t, !span_eq(fresh->id, SPAN("k1")) && span_eq(fresh->workspace, SPAN("w")),
+	    "id or workspace");
+	check_that(t, span_eq(fresh->name, SPAN("n")) && span_eq(fresh->models, SPAN("a,b")),
+	    "name or models");
+	check_that(t, fresh->expires == (rotations[i].limited ? now_s + 3600 : 0),
+	    "the end of the new key");
+	check_that(t, fresh->created >= now_s, "the beginning of the new key");
+	check_that(t, end_s >= rotations[i].end_s && end_s <= rotations[i].end_s + 60,
+	    "the old one ends in %lld s", (long long)end_s);
+}
+
+static void
+rotate(struct check *t, const struct place *p, struct result *r, size_t i)
+{
+	struct buf file = buf_make(MIB);
+	int64_t now_s = clock_wall_ms() / 1000;
+	struct key line = {
+		.id = SPAN("k1"), .workspace = SPAN("w"), .name = SPAN("n"), .models = SPAN("a,b")
+	};
+	struct key old, fresh;
+	char command[128];
+	const char *why = "";
+
+	line.expires = rotations[i].limited ? now_s + 3600 : 0;
+	if (key_format(&line, &file) < 0)
+		abort();
+	put_file(p->keys, buf_span(&file));
+	(void)snprintf(command, sizeof(command), "key rotate k1%s", rotations[i].grace);
+	run(p, r, command);
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	says(t, &r->err, "k1 ends at 20");
+	if (check_that(
+		t, find_by_text(p, &file, span_trim(buf_span(&r->out)), &fresh), "no new key") &&
+	    check_that(t,
+		key_parse(span_cut(buf_span(&file), 0, strcspn(file.p, "\n")), &old, &why) ==
+		    KEY_LINE_KEY,
+		"%s", why))
+		check_rotated(t, i, &old, &fresh, now_s);
+	buf_free(&file);
+}
+
+static void
+test_rotate(struct check *t, const struct place *p, struct result *r)
+{
+	for (size_t i = 0; i < ROWS(rotations); i++) {
+		check_row(t, "rotate: %s", rotations[i].what);
+		rotate(t, p, r, i);
+	}
+}
+
+static void
+test_check_good(struct check *t, const struct place *p, struct result *r)
+{
+	put_file(p->keys, SPAN("k1 " HEX_A " workspace=w\n"));
+	check_that(t, chmod(p->keys, 0640) == 0, "chmod");
+	run(p, r, "check");
+	check_row(t, "check: fine");
+	check_that(t, r->status == 0, "status %d", r->status);
+	check_same(t, buf_span(&r->out), SPAN("ok\n"));
+	check_row(t, "check: makes nothing");
+	check_that(t, access(p->state, F_OK) != 0, "the state folder");
+	put_conf(p, "workspace \"w\" { rpm = 5 }\n");
+	run(p, r, "check");
+	check_row(t, "check: a warning is no error");
+	check_that(t, r->status == 0, "status %d", r->status);
+	says(t, &r->out,
+	    "postern.conf:4: warning: rpm is read, but limits are not in force in this version\nok\n");
+	run(p, r, "check more");
+	check_row(t, "check: takes no argument");
+	check_that(t, r->status == 2, "status %d", r->status);
+}
+
+/* What check says about each thing that can be wrong: a line of the configuration, the key file's
+ * text and mode, a file to make in the state folder's place, the secret's text and mode. */
+static const struct {
+	const char *what, *conf, *keys;
+	unsigned keys_mode;
+	const char *secret; /* NULL: no file */
+	unsigned secret_mode;
+	const char *said;
+	int status;
+} wrongs[] = {
+	{ "the configuration", "max_bdy = 5", "", 0640, NULL, 0,
+	    "postern.conf:4: unknown option \"max_bdy\": did you mean \"max_body\"?", 1 },
+	{ "no key yet", "", "# none\n", 0640, NULL, 0, "keys: warning: it holds no key", 0 },
+	{ "no key file", "", NULL, 0, NULL, 0,
+	    "keys: the key file is not there: make it with `postern key add`", 1 },
+	{ "a damaged line", "", "\nx\n", 0640, NULL, 0, "keys:2: the second word must be", 1 },
+	{ "an id twice", "", "a " HEX_A " workspace=w\na " HEX_B " workspace=w\n", 0640, NULL, 0,
+	    "keys:2: an earlier line has this id", 1 },
+	{ "a hash twice", "", "a " HEX_A " workspace=w\nb " HEX_A " workspace=w\n", 0640, NULL, 0,
+	    "keys:2: an earlier line has this hash", 1 },
+	{ "a workspace without a section", "workspace v { }",
+	    "a " HEX_A " workspace=v\nb " HEX_B " workspace=w\n", 0640, NULL, 0,
+	    "keys:2: workspace \"w\" has no section in the configuration", 1 },
+	{ "a key file open to all", "", "a " HEX_A " workspace=w\n", 0646, NULL, 0,
+	    "keys: every user can write it: chmod o-w", 1 },
+	{ "a key file open to its group", "", "a " HEX_A " workspace=w\n", 0660, NULL, 0,
+	    "keys: warning: its group can write it", 0 },
+	{ "a secret that is not there", "SECRET", "a " HEX_A " workspace=w\n", 0640, NULL, 0,
+	    "secret\" cannot be read", 1 },
+	{ "an empty secret", "SECRET", "a " HEX_A " workspace=w\n", 0640, " \n", 0600,
+	    "secret\" is empty", 1 },
+	{ "a secret of two lines", "SECRET", "a " HEX_A " workspace=w\n", 0640, "a\nb\n", 0600,
+	    "secret\" holds more than one line", 1 },
+	{ "a secret open to all", "SECRET", "a " HEX_A " workspace=w\n", 0640, "s3cret\n", 0644,
+	    "secret\" is open to every user", 0 },
+	{ "a good secret", "SECRET", "a " HEX_A " workspace=w\n", 0640, "s3cret\n", 0600, "ok\n",
+	    0 },
+	{ "a variable that is not set",
+	    "upstream u { kind = anthropic url = https://x api_key_env = TEST_CMD_NOT_SET }",
+	    "a " HEX_A " workspace=w\n", 0640, NULL, 0,
+	    "the variable TEST_CMD_NOT_SET is not set here", 1 },
+};
+
+static void
+make_wrong(const struct place *p, size_t i)
+{
+	char conf[2 * PATH_LEN], secret[PATH_LEN];
+
+	(void)snprintf(secret, sizeof(secret), "%s/secret", p->folder);
+	(void)snprintf(conf, sizeof(conf),
+	    "upstream u { kind = anthropic url = https://x api_key_file = \"%s\" }", secret);
+	put_conf(p, strcmp(wrongs[i].conf, "SECRET") == 0 ? conf : wrongs[i].conf);
+	(void)unlink(p->keys);
+	(void)unlink(secret);
+	if (wrongs[i].keys) {
+		put_file(p->keys, span_of(wrongs[i].keys));
+		(void)chmod(p->keys, wrongs[i].keys_mode);
+	}
+	if (wrongs[i].secret) {
+		put_file(secret, span_of(wrongs[i].secret));
+		(void)chmod(secret, wrongs[i].secret_mode);
+	}
+}
+
+static void
+test_check_wrong(struct check *t, const struct place *p, struct result *r)
+{
+	for (size_t i = 0; i < ROWS(wrongs); i++) {
+		make_wrong(p, i);
+		run(p, r, "check");
+		check_row(t, "check: %s", wrongs[i].what);
+		check_that(t, r->status == wrongs[i].status, "status %d: %s", r->status, r->out.p);
+		says(t, &r->out, wrongs[i].said);
+		check_that(t, !strstr(r->out.p, "s3cret"), "tells the secret");
+	}
+}
+
+static void
+test_check_state(struct check *t, const struct place *p, struct result *r)
+{
+	put_file(p->keys, SPAN("k1 " HEX_A " workspace=w\n"));
+	put_file(p->state, SPAN(""));
+	run(p, r, "check");
+	check_row(t, "check: the state folder is a file");
+	check_that(t, r->status == 1, "status %d", r->status);
+	says(t, &r->out, "state: this is no folder");
+	check_that(t,
+	    unlink(p->state) == 0 && mkdir(p->state, 0700) == 0 && chmod(p->state, 0707) == 0,
+	    "no folder");
+	run(p, r, "check");
+	check_row(t, "check: the state folder is open to all");
+	check_that(t, r->status == 1, "status %d", r->status);
+	says(t, &r->out, "state: every user can write it: chmod o-w");
+	check_row(t, "check: no folder to make it in");
+	check_that(t, rmdir(p->state) == 0, "not removed");
+	put_conf(p, "");
+	struct place other = *p;
+
+	(void)snprintf(other.state, sizeof(other.state), "%s/a/b", p->folder);
+	put_conf(&other, "");
+	run(&other, r, "check");
+	check_that(t, r->status == 1, "status %d", r->status);
+	says(t, &r->out, "the state folder is not there and cannot be made");
+}
+
+int
+main(void)
+{
+	static void (*const tests[])(struct check *, const struct place *,
+	    struct result *) = { test_add, test_refusals, test_list, test_revoke, test_rotate,
+		test_check_good, test_check_wrong, test_check_state };
+	struct check t = { .module = "cmd" };
+
+	for (size_t i = 0; i < ROWS(tests); i++) {
+		struct place p = place_make();
+		struct result r = { .out = buf_make(MIB), .err = buf_make(MIB) };
+
+		tests[i](&t, &p, &r);
+		(void)nftw(p.folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		buf_free(&r.out);
+		buf_free(&r.err);
+	}
+	return check_end(&t);
+}
