@@ -1,8 +1,10 @@
 """What the measurements share: the helpers in C, the servers, and reading what they cost. Everything is on 127.0.0.1."""
 
+import atexit
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -23,6 +25,12 @@ LIMITS = "server.max-fds = 16384\nserver.max-connections = 8000\n"
 
 def say(text):
     print(f"# {text}", file=sys.stderr, flush=True)
+
+
+def remove_at_exit(folder):
+    """Folders with a million keys must not be left behind, also when a measurement fails."""
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def compile_helpers():
@@ -54,7 +62,7 @@ class Upstream:
     """The stand-in for the Messages API."""
 
     def __init__(self):
-        self.log = proc.scratch_dir() / "upstream.log"
+        self.log = remove_at_exit(proc.scratch_dir()) / "upstream.log"
         self.proc = proc.Proc([BUILD / "upstream"], self.log)
         self.proc.ready(lambda: "port" in self.proc.text(), 5, "the upstream")
         self.port = numbers(self.proc.text(), "port")["port"]
@@ -82,6 +90,7 @@ class Gate(hosts.LighttpdSocket):
     def __init__(self, upstream, threads=64, **options):
         super().__init__(upstream.url, **{**OPTIONS, **options})
         self.pool = OneProcess(self.site, threads=threads)
+        remove_at_exit(self.site.dir)
 
     @property
     def key(self):
@@ -109,7 +118,7 @@ class Proxy:
     key = "none"
 
     def __init__(self, upstream):
-        self.dir = proc.scratch_dir()
+        self.dir = remove_at_exit(proc.scratch_dir())
         self.port = ports.free_port()
         account = f'server.username = "{proc.WEB_USER}"\nserver.groupname = "{proc.WEB_USER}"' if proc.is_root() else ""
         conf = self.dir / "lighttpd.conf"
