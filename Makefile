@@ -24,7 +24,7 @@ UPSTREAM = anthropic credential echo hreq transfer
 STORE = filelock keyfile keyindex keytable keywatch local
 FRONT = cgi fcgi watch
 CMD = check conf_load key key_list
-TOP = answer call conffile gate listener parts pool registry relay serve supervisor surface
+TOP = answer call conffile gate listener parking parts pool registry relay serve supervisor surface
 
 SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.c) $(DIALECT:%=src/dialect/%.c) \
 	$(UPSTREAM:%=src/upstream/%.c) $(STORE:%=src/store/%.c) $(FRONT:%=src/front/%.c) $(CMD:%=src/cmd/%.c) \

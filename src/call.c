@@ -554,13 +554,13 @@ call_run(struct call *c, int fd, bool busy)
 	book(c);
 }
 
-int
-call_finish(struct call *c)
+enum front_rest
+call_finish(struct call *c, int *fd)
 {
-	int kept = c->accepted ? c->front->finish(c->seat) : -1;
+	enum front_rest rest = c->accepted ? c->front->finish(c->seat, fd) : FRONT_CLOSED;
 
 	call_clear(c);
-	return kept;
+	return rest;
 }
 
 struct call *
@@ -572,6 +572,10 @@ call_open(struct gate *g, const struct front *front)
 		return NULL;
 	c->gate = g;
 	c->front = front;
+	c->answer.text = buf_make(2 * ERROR_BODY_MAX);
+	c->text = buf_make(CONF_FILE_MAX);
+	c->who.line = buf_make(KEY_LINE_MAX);
+	spool_init(&c->body, NULL, 0);
 	c->seat = front->open();
 	c->relay = relay_open(g);
 	if (!c->seat || !c->relay) {
@@ -579,10 +583,6 @@ call_open(struct gate *g, const struct front *front)
 		return NULL;
 	}
 	c->answer.seat = c->seat;
-	c->answer.text = buf_make(2 * ERROR_BODY_MAX);
-	c->text = buf_make(CONF_FILE_MAX);
-	c->who.line = buf_make(KEY_LINE_MAX);
-	spool_init(&c->body, NULL, 0);
 	call_clear(c);
 	return c;
 }

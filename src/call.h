@@ -19,9 +19,8 @@ void call_close(struct call *c);
  * to its ledger line. busy: no other thread is free, so the answer is 529 at once. */
 void call_run(struct call *c, int fd, bool busy);
 
-/* Ends what call_run began: the answer goes out whole and the connection is closed. Takes as long
- * as the host takes to close its side. Returns the connection when its host keeps it open for
- * further requests (the caller owns it again), else -1. */
-int call_finish(struct call *c);
+/* Ends what call_run began: the answer goes out whole. How the connection stands is the front's
+ * finish (front.h); *fd is the connection where it is the caller's again. */
+enum front_rest call_finish(struct call *c, int *fd);
 
 #endif

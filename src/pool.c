@@ -19,8 +19,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "call.h"
+#include "parking.h"
 
-#define EVENTS_PER_WAIT 1
 /* When descriptors are out, accept fails at once each time: do not spin. */
 #define ACCEPT_PAUSE_MS 50
 /* More than a host takes to close, less than a client would notice. */
@@ -28,11 +28,16 @@
 /* Descriptors above this are served but not kept. */
 #define PARKED_MAX 65536u
 
+/* A thread. */
 struct worker {
+	struct pool *pool;
+	struct call *call;
+	pthread_t thread;
 	pthread_cond_t wake;
-	bool called; /* made leader */
-	bool ending; /* its answer is out, its connection is being closed */
-	struct worker *below;
+	bool called;	       /* made leader */
+	bool ending;	       /* its answer is out, its connection is being closed */
+	struct worker *below;  /* in the stack of the idle */
+	struct worker *before; /* started before it */
 };
 
 struct pool {
@@ -49,10 +54,8 @@ struct pool {
 	bool stopping;
 	unsigned ending; /* threads about to be free */
 	unsigned threads, threads_max;
-	bool *parked; /* by descriptor: it is in the epoll and waits for a request */
-	unsigned parked_max;
-	pthread_t *started; /* every thread there ever was, to be joined at the end */
-	unsigned started_n;
+	struct worker *last_started; /* every thread there ever was, to be joined at the end */
+	struct parking *parking;
 };
 
 enum taken { TAKEN_STOP, TAKEN_CALL, TAKEN_LAST };
@@ -79,70 +82,18 @@ watch(const struct pool *p, int fd, uint32_t events)
 	return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &e);
 }
 
-/* Whether a connection has something to say: 1, it has not: 0, it is over: -1. */
-static int
-has_spoken(int fd)
+/* Descriptors are out: connections that say nothing have to go, or else nothing can come. */
+static void
+make_room(struct pool *p)
 {
-	char byte;
-	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	struct timespec pause = { .tv_nsec = ACCEPT_PAUSE_MS * 1000000L };
+	unsigned n = parking_make_room(p->parking);
 
 	if (n > 0)
-		return 1;
-	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? 0 : -1;
-}
-
-/* A connection that a host keeps open, or that has not spoken yet, waits until it does or closes.
- */
-static void
-park(struct pool *p, int fd)
-{
-	bool kept;
-
-	pthread_mutex_lock(&p->lock);
-	kept =
-	    !p->stopping && (unsigned)fd < p->parked_max && watch(p, fd, EPOLLIN | EPOLLRDHUP) == 0;
-	if (kept)
-		p->parked[fd] = true;
-	pthread_mutex_unlock(&p->lock);
-	if (!kept)
-		(void)close(fd);
-}
-
-/* Takes a connection out of those that wait. */
-static void
-unpark(struct pool *p, int fd)
-{
-	pthread_mutex_lock(&p->lock);
-	p->parked[fd] = false;
-	(void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	pthread_mutex_unlock(&p->lock);
-}
-
-/* With nobody left to serve them, hosts must not send their next request on kept connections.
- * Called with the lock held and no leader in place. */
-static void
-close_parked(struct pool *p)
-{
-	for (unsigned fd = 0; fd < p->parked_max; fd++) {
-		if (p->parked[fd])
-			(void)close((int)fd);
-		p->parked[fd] = false;
-	}
-}
-
-/* Sorts a connection by what it has to say: to be served now (itself), or -1. */
-static int
-sort_out(struct pool *p, int fd)
-{
-	int spoken = has_spoken(fd);
-
-	if (spoken > 0)
-		return fd;
-	if (spoken == 0)
-		park(p, fd);
+		log_warn("accept",
+		    "closed=%u what=\"descriptors are out; silent connections closed\"", n);
 	else
-		(void)close(fd);
-	return -1;
+		(void)nanosleep(&pause, NULL);
 }
 
 /* Takes one connection from the listening socket; -1 when there is none that has spoken. */
@@ -151,16 +102,11 @@ take_new(struct pool *p)
 {
 	int fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			struct timespec pause = { .tv_nsec = ACCEPT_PAUSE_MS * 1000000L };
-
-			log_error("accept", "what=\"no descriptor for a new connection: %m\"");
-			(void)nanosleep(&pause, NULL);
-		}
-		return -1;
-	}
-	return sort_out(p, fd);
+	if (fd >= 0)
+		return parking_sort(p->parking, fd);
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		make_room(p);
+	return -1;
 }
 
 /* The leader's wait: a connection with something to read, or -1 when the pool stops. */
@@ -168,9 +114,9 @@ static int
 lead(struct pool *p)
 {
 	for (;;) {
-		struct epoll_event e[EVENTS_PER_WAIT];
-		int fd = -1;
-		int n = epoll_wait(p->epoll_fd, e, EVENTS_PER_WAIT, -1);
+		struct epoll_event e;
+		int n = epoll_wait(p->epoll_fd, &e, 1, parking_sweep(p->parking));
+		int fd;
 
 		if (n < 0 && errno != EINTR) {
 			log_error("pool", "what=\"waiting for calls failed: %m\"");
@@ -178,14 +124,9 @@ lead(struct pool *p)
 		}
 		if (n <= 0)
 			continue;
-		if (e[0].data.fd == p->stop_fd)
+		if (e.data.fd == p->stop_fd)
 			return -1;
-		if (e[0].data.fd == p->listen_fd) {
-			fd = take_new(p);
-		} else {
-			unpark(p, e[0].data.fd);
-			fd = sort_out(p, e[0].data.fd);
-		}
+		fd = e.data.fd == p->listen_fd ? take_new(p) : parking_ready(p->parking, e.data.fd);
 		if (fd >= 0)
 			return fd;
 	}
@@ -193,22 +134,61 @@ lead(struct pool *p)
 
 static void *thread_main(void *arg);
 
-/* Starts a thread; it is already counted, and `place` is its own in `started`. */
+static void
+worker_free(struct worker *w)
+{
+	call_close(w->call);
+	pthread_cond_destroy(&w->wake);
+	free(w);
+}
+
+static struct worker *
+worker_make(struct pool *p)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	pthread_cond_init(&w->wake, NULL);
+	w->pool = p;
+	w->call = call_open(p->gate, p->front);
+	if (!w->call) {
+		worker_free(w);
+		return NULL;
+	}
+	return w;
+}
+
 static int
-grow(struct pool *p, unsigned place)
+start_thread(struct worker *w)
 {
 	pthread_attr_t attr;
 	int error = pthread_attr_init(&attr);
 
 	if (error)
-		return -1;
+		return error;
 	(void)pthread_attr_setstacksize(&attr, POOL_STACK);
-	error = pthread_create(&p->started[place], &attr, thread_main, p);
+	error = pthread_create(&w->thread, &attr, thread_main, w);
 	(void)pthread_attr_destroy(&attr);
-	if (error) {
-		log_error("pool", "error=%d what=\"no further thread can be started\"", error);
+	return error;
+}
+
+/* Starts a thread. -1 when it cannot be. Called with the lock held. */
+static int
+grow(struct pool *p)
+{
+	struct worker *w = worker_make(p);
+
+	if (!w || start_thread(w)) {
+		log_error(
+		    "pool", "threads=%u what=\"no further thread can be started: %m\"", p->threads);
+		if (w)
+			worker_free(w);
 		return -1;
 	}
+	w->before = p->last_started;
+	p->last_started = w;
+	p->threads++;
 	return 0;
 }
 
@@ -218,7 +198,6 @@ static bool
 hand_on(struct pool *p)
 {
 	struct worker *next = p->idle;
-	bool grown;
 
 	if (p->stopping)
 		return true;
@@ -229,13 +208,7 @@ hand_on(struct pool *p)
 		pthread_cond_signal(&next->wake);
 		return true;
 	}
-	if (p->started_n >= p->threads_max)
-		return false;
-	p->threads++;
-	grown = grow(p, p->started_n) == 0;
-	p->started_n += grown ? 1 : 0;
-	p->threads -= grown ? 0 : 1;
-	return grown;
+	return p->threads < p->threads_max && grow(p) == 0;
 }
 
 /* With nobody free, a thread that has sent its answer and only waits for the host to close is as
@@ -260,7 +233,7 @@ close_listener(struct pool *p)
 		(void)close(p->listen_fd);
 		p->listen_fd = -1;
 	}
-	close_parked(p);
+	parking_end(p->parking);
 }
 
 /* Waits until this thread is to lead. Called with the lock held. False: the pool stops. */
@@ -331,25 +304,21 @@ note_ending(struct pool *p, struct worker *self)
 static void *
 thread_main(void *arg)
 {
-	struct pool *p = arg;
-	struct call *c = call_open(p->gate, p->front);
-	struct worker self = { .wake = PTHREAD_COND_INITIALIZER };
+	struct worker *self = arg;
+	struct pool *p = self->pool;
 	enum taken what;
 	int fd;
 
-	if (!c)
-		log_error("pool", "what=\"no memory or descriptors for a thread\"");
-	while (c && (what = take(p, &self, &fd)) != TAKEN_STOP) {
-		int kept;
+	while ((what = take(p, self, &fd)) != TAKEN_STOP) {
+		enum front_rest rest;
 
-		call_run(c, fd, what == TAKEN_LAST);
-		note_ending(p, &self);
-		kept = call_finish(c);
-		if (kept >= 0)
-			park(p, kept);
+		call_run(self->call, fd, what == TAKEN_LAST);
+		note_ending(p, self);
+		rest = call_finish(self->call, &fd);
+		if (rest != FRONT_CLOSED)
+			parking_add(
+			    p->parking, fd, rest == FRONT_KEPT ? PARKED_IDLE : PARKED_LINGERING);
 	}
-	call_close(c);
-	pthread_cond_destroy(&self.wake);
 	leave(p);
 	return NULL;
 }
@@ -361,8 +330,9 @@ open_descriptors(struct pool *p)
 
 	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	p->parking = parking_open(p->epoll_fd);
 	/* Another process on the same socket may be faster: accept must not wait then. */
-	return p->stop_fd < 0 || p->epoll_fd < 0 || flags < 0 ||
+	return !p->parking || p->stop_fd < 0 || p->epoll_fd < 0 || flags < 0 ||
 		fcntl(p->listen_fd, F_SETFL, flags | O_NONBLOCK) || watch(p, p->stop_fd, EPOLLIN) ||
 		watch(p, p->listen_fd, EPOLLIN | EPOLLEXCLUSIVE)
 	    ? -1
@@ -388,11 +358,8 @@ pool_start(struct gate *g, const struct front *front, int listen_fd, unsigned th
 	pthread_cond_init(&p->left, &attr);
 	pthread_cond_init(&p->freed, &attr);
 	pthread_condattr_destroy(&attr);
-	p->started = calloc(p->threads_max, sizeof(*p->started));
 	pthread_mutex_lock(&p->lock);
-	p->parked = calloc(PARKED_MAX, sizeof(*p->parked));
-	p->parked_max = p->parked ? PARKED_MAX : 0;
-	if (!p->started || !p->parked || open_descriptors(p) || !hand_on(p)) {
+	if (open_descriptors(p) || !hand_on(p)) {
 		log_error("pool", "what=\"cannot start: %m\"");
 		pthread_mutex_unlock(&p->lock);
 		pool_free(p);
@@ -439,11 +406,14 @@ pool_free(struct pool *p)
 {
 	int fds[] = { p->listen_fd, p->epoll_fd, p->stop_fd };
 
-	for (unsigned i = 0; i < p->started_n; i++)
-		(void)pthread_join(p->started[i], NULL);
-	free(p->started);
-	free(p->parked);
+	while (p->last_started) {
+		struct worker *w = p->last_started;
 
+		p->last_started = w->before;
+		(void)pthread_join(w->thread, NULL);
+		worker_free(w);
+	}
+	parking_close(p->parking);
 	for (size_t i = 0; i < 3; i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);

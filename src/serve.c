@@ -229,13 +229,14 @@ serve_cgi(const struct serve *s)
 	struct gate *g = cut_fd < 0 ? NULL : gate_open(registry(), s->conf_path.p, cut_fd);
 	struct call *c = g ? call_open(g, &front_cgi) : NULL;
 	pthread_t waiter;
+	int fd;
 
 	if (!c || pthread_create(&waiter, NULL, cut_on_signal, &cut_fd)) {
 		log_error("serve", "what=\"cannot start: %m\"");
 		return 1;
 	}
 	call_run(c, -1, false);
-	(void)call_finish(c);
+	(void)call_finish(c, &fd);
 	(void)pthread_cancel(waiter);
 	(void)pthread_join(waiter, NULL);
 	call_close(c);

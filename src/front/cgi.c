@@ -132,11 +132,12 @@ cgi_drain(struct front_seat *seat)
 	}
 }
 
-static int
-cgi_finish(struct front_seat *seat)
+static enum front_rest
+cgi_finish(struct front_seat *seat, int *fd)
 {
 	(void)cgi_flush(seat);
-	return -1;
+	*fd = -1;
+	return FRONT_CLOSED;
 }
 
 static void

@@ -11,28 +11,26 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "base/limits.h"
+#include "base/clock.h"
 
-/* How long a close waits for the host to close first, in ms; hosts do at once. */
-#define CLOSE_WAIT_MS "200"
-/* A host that stops in mid-request, or stops reading, must not hold a thread for ever. */
-#define HOST_READ_S  60
-#define HOST_WRITE_S 300
-/* How much is read of a body that nobody wants, and how long its pieces may be under way. */
-#define REST_MAX    (1 * MIB)
-#define REST_READ_S 1
+/* A host that stops in mid-request, or stops reading, must not hold a thread for ever: heads come
+ * in one piece, bodies as fast as a slow client sends them. */
+#define HOST_HEAD_MS  2000
+#define HOST_READ_MS  60000
+#define HOST_WRITE_MS 300000
+/* How long a thread reads what is left of a body that nobody wants. */
+#define REST_MS 200
 
 struct fcgi_seat {
 	struct front_seat seat;
 	FCGX_Request request;
+	bool reading;  /* the head is read, the body has begun */
 	bool read_all; /* the host has nothing more to send */
 };
 
 int
 front_fcgi_init(void)
 {
-	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", CLOSE_WAIT_MS, 0))
-		return -1;
 	return FCGX_Init() ? -1 : 0;
 }
 
@@ -60,11 +58,11 @@ fcgi_open(void)
 }
 
 static void
-set_limit(int fd, int which, int seconds)
+set_limit(struct front_seat *seat, int which, int64_t ms)
 {
-	struct timeval limit = { .tv_sec = seconds };
+	struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
-	(void)setsockopt(fd, SOL_SOCKET, which, &limit, sizeof(limit));
+	(void)setsockopt(of(seat)->request.ipcFd, SOL_SOCKET, which, &limit, sizeof(limit));
 }
 
 static int
@@ -72,12 +70,12 @@ fcgi_accept(struct front_seat *seat, int fd)
 {
 	FCGX_Request *r = &of(seat)->request;
 
-	set_limit(fd, SO_RCVTIMEO, HOST_READ_S);
-	set_limit(fd, SO_SNDTIMEO, HOST_WRITE_S);
 	/* As the library itself leaves a connection that a host keeps open for the next call. */
 	r->ipcFd = fd;
 	r->keepConnection = 1;
-	of(seat)->read_all = false;
+	of(seat)->read_all = of(seat)->reading = false;
+	set_limit(seat, SO_RCVTIMEO, HOST_HEAD_MS);
+	set_limit(seat, SO_SNDTIMEO, HOST_WRITE_MS);
 	return FCGX_Accept_r(r) < 0 ? -1 : 0;
 }
 
@@ -97,7 +95,12 @@ static ssize_t
 fcgi_read(struct front_seat *seat, char *to, size_t n)
 {
 	FCGX_Stream *in = of(seat)->request.in;
-	int got = FCGX_GetStr(to, (int)n, in);
+	int got;
+
+	if (!of(seat)->reading)
+		set_limit(seat, SO_RCVTIMEO, HOST_READ_MS);
+	of(seat)->reading = true;
+	got = FCGX_GetStr(to, (int)n, in);
 
 	if (got < (int)n && FCGX_GetError(in) != 0)
 		return -1;
@@ -147,47 +150,50 @@ request_is_over(struct front_seat *seat)
 	const char *length = fcgi_param(seat, "CONTENT_LENGTH");
 	char byte;
 
-	if (!of(seat)->read_all && (!length || !*length || strcmp(length, "0") == 0))
+	if (!of(seat)->read_all && (!length || !*length || strcmp(length, "0") == 0)) {
+		of(seat)->reading = true;
+		set_limit(seat, SO_RCVTIMEO, REST_MS);
 		(void)fcgi_read(seat, &byte, 1);
+	}
 	return of(seat)->read_all;
 }
 
-/* What is left of a body that nobody wanted stands between the host and its next request: it is
- * read as long as it is not much and comes at once. */
+/* What is left of a body that nobody wanted stands between the host and its next request on a kept
+ * connection: it is read when it comes at once, and no thread waits for more. */
 static void
 read_rest(struct front_seat *seat)
 {
+	int64_t until = clock_mono_ms() + REST_MS;
 	char sink[4096];
-	size_t left = REST_MAX;
 
 	(void)fcgi_flush(seat);
-	set_limit(of(seat)->request.ipcFd, SO_RCVTIMEO, REST_READ_S);
-	while (left > 0 && !of(seat)->read_all && fcgi_read(seat, sink, sizeof(sink)) > 0)
-		left -= sizeof(sink);
+	set_limit(seat, SO_RCVTIMEO, REST_MS);
+	while (!of(seat)->read_all && clock_mono_ms() < until &&
+	    fcgi_read(seat, sink, sizeof(sink)) >= 0)
+		;
 }
 
-static int
-fcgi_finish(struct front_seat *seat)
+/* The library's own lingering on a close would hold the thread for as long as the host sends
+ * anything, so it is switched off (FCGX_Detach), and a connection that needs it is handed out. */
+static enum front_rest
+fcgi_finish(struct front_seat *seat, int *fd)
 {
 	FCGX_Request *r = &of(seat)->request;
+	bool kept = r->keepConnection;
 	bool over = request_is_over(seat);
-	int fd;
 
-	if (!over && r->keepConnection) {
+	if (!over && kept) {
 		read_rest(seat);
 		over = of(seat)->read_all;
 	}
-	/* The library lingers on a close until the host has closed its side, so that what the host
-	 * still sends does not destroy what it has not read yet. A host that has sent all needs no
-	 * lingering; one that has not cannot begin another request on this connection. */
-	if (over)
-		FCGX_Detach(r);
-	else
-		r->keepConnection = 0;
+	FCGX_Detach(r);
+	r->keepConnection = kept || !over;
 	FCGX_Finish_r(r);
-	fd = r->ipcFd;
+	*fd = r->ipcFd;
 	r->ipcFd = -1;
-	return fd;
+	if (*fd < 0)
+		return FRONT_CLOSED;
+	return over ? FRONT_KEPT : FRONT_LINGERING;
 }
 
 static void

@@ -15,6 +15,15 @@ struct front_seat {
 	const struct front *front; /* first member of every implementation's own struct */
 };
 
+/* How a connection stands when its call has ended. */
+enum front_rest {
+	FRONT_CLOSED,	 /* it is gone */
+	FRONT_KEPT,	 /* its host may begin another request on it */
+	FRONT_LINGERING, /* its host still sends what nobody wants: it is to be closed, but not
+			    before the host has read the answer and closed, or the rest would
+			    destroy it */
+};
+
 struct front {
 	const char *name;
 	bool cut_means_gone; /* its host stops a call only after its client's connection is gone */
@@ -40,9 +49,9 @@ struct front {
 	/* Reads and throws away what is left of the body, for hosts that want it read before they
 	 * pass the answer on. */
 	void (*drain)(struct front_seat *seat);
-	/* Ends the call. Returns the connection's descriptor when its host keeps it open for more
-	 * calls (the caller owns it again), else -1. */
-	int (*finish)(struct front_seat *seat);
+	/* Ends the call; the answer goes out whole. *fd is the connection where it is the caller's
+	 * again. */
+	enum front_rest (*finish)(struct front_seat *seat, int *fd);
 	void (*close)(struct front_seat *seat);
 };
 

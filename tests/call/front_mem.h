@@ -230,12 +230,13 @@ front_mem_drain(struct front_seat *seat)
 	front_mem.drained = true;
 }
 
-static int
-front_mem_finish(struct front_seat *seat)
+static enum front_rest
+front_mem_finish(struct front_seat *seat, int *fd)
 {
 	(void)seat;
 	front_mem.finished++;
-	return -1;
+	*fd = -1;
+	return FRONT_CLOSED;
 }
 
 static void

@@ -479,8 +479,11 @@ world_check_books(void)
 static inline void
 world_run_as(bool busy)
 {
+	int fd;
+
 	call_run(world.call, -1, busy);
-	check_that(world.check, call_finish(world.call) == -1, "a connection is kept");
+	check_that(
+	    world.check, call_finish(world.call, &fd) == FRONT_CLOSED, "a connection is kept");
 	world_read_log();
 	world_split();
 	world_check_secrets();
