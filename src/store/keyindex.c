@@ -1,7 +1,9 @@
-/* keyindex: see the header. There are two sets of keys, and a note says which of them is in force.
- * A new index is written into the other set, some thousand lines at a time, so that neither the
- * memory of this process nor the log of LMDB grows with the file; then the note is changed. A
- * process that dies in the middle leaves half a set that nobody looks at.
+/* keyindex: see the header. The lines stand in segments, neighbouring hashes together, and a
+ * segment is one value of LMDB; what changes in a file changes few of them. There are two sets of
+ * segments, and a note says which of them is in force. When much changes, the new index is written
+ * into the other set, some segments at a time, so that the memory of this process does not grow
+ * with the file; then the note is changed. A process that dies in the middle leaves half a set that
+ * nobody looks at.
  *
  * Every commit writes its data through to the disk before it counts (MDB_NOMETASYNC leaves out only
  * the second write): an index that a power failure has torn could bring a revoked key back. */
@@ -17,11 +19,12 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/keysegment.h"
 
-#define FORMAT	    1u /* of what is written below */
+#define FORMAT	    3u /* of what is written below */
 #define SETS	    2u
-#define BATCH	    16384u /* lines in one commit */
-#define CHANGES_MAX 4096u  /* more differences than this are not applied one by one */
+#define BATCH_BYTES (4 * MIB)  /* of segments in one commit */
+#define CHANGES_MAX (16 * MIB) /* bytes of changed segments that are written in one commit */
 
 #define MAP_MAX (UINT64_C(4) * 1024 * MIB)
 #define MAP_MIN (UINT64_C(64) * MIB)
@@ -34,6 +37,7 @@ static const char *const set_names[SETS] = { "keys0", "keys1" };
 struct note {
 	uint32_t format;
 	uint32_t set;
+	uint32_t bits; /* there are 2^bits segments */
 	struct keyindex_source source;
 };
 
@@ -275,11 +279,13 @@ read_note(struct keyindex *x, MDB_txn *txn, struct note *out)
 	if (v.mv_size != sizeof(*out))
 		return MDB_NOTFOUND;
 	memcpy(out, v.mv_data, sizeof(*out));
-	return out->format == FORMAT && out->set < SETS ? 0 : MDB_NOTFOUND;
+	return out->format == FORMAT && out->set < SETS && out->bits <= KEYSEGMENT_BITS_MAX
+	    ? 0
+	    : MDB_NOTFOUND;
 }
 
 static int
-write_note(struct keyindex *x, MDB_txn *txn, uint32_t set, const struct keyindex_source *source)
+write_note(struct keyindex *x, MDB_txn *txn, const struct note *given)
 {
 	struct note note;
 	MDB_val name = val("note", 4);
@@ -288,9 +294,22 @@ write_note(struct keyindex *x, MDB_txn *txn, uint32_t set, const struct keyindex
 	/* Padding goes to the disk, too. */
 	memset(&note, 0, sizeof(note));
 	note.format = FORMAT;
-	note.set = set;
-	note.source = *source;
+	note.set = given->set;
+	note.bits = given->bits;
+	note.source = given->source;
 	return mdb_put(txn, x->notes, &name, &v, 0);
+}
+
+/* The name of a segment: its number, so that the order of the names is that of the hashes. */
+struct name {
+	uint8_t bytes[4];
+};
+
+static struct name
+name_of(uint32_t segment)
+{
+	return (struct name){ { (uint8_t)(segment >> 24), (uint8_t)(segment >> 16),
+	    (uint8_t)(segment >> 8), (uint8_t)segment } };
 }
 
 enum keyindex_status
@@ -309,152 +328,126 @@ keyindex_source(struct keyindex *x, struct keyindex_source *out)
 	return status_of("note", rc);
 }
 
+/* Copies the line with this hash out of its segment. */
+static int
+find_line(struct keyindex *x, MDB_txn *txn, const uint8_t hash[static HASH_LEN], struct buf *line)
+{
+	struct note note;
+	struct span found;
+	MDB_val v;
+	int rc = read_note(x, txn, &note);
+
+	if (rc != 0)
+		return rc;
+	struct name name = name_of(keysegment_of(hash, note.bits));
+	MDB_val key = val(&name, sizeof(name));
+
+	rc = mdb_get(txn, x->sets[note.set], &key, &v);
+	if (rc != 0)
+		return rc;
+	switch (keysegment_find((struct span){ v.mv_data, v.mv_size }, note.bits, hash, &found)) {
+	case KEYSEGMENT_OK:
+		buf_reset(line, KEY_LINE_MAX);
+		return buf_add(line, found) < 0 ? ENOMEM : 0;
+	case KEYSEGMENT_NOT_FOUND:
+		return MDB_NOTFOUND;
+	default:
+		return MDB_CORRUPTED;
+	}
+}
+
 enum keyindex_status
 keyindex_find(struct keyindex *x, const uint8_t hash[static HASH_LEN], struct buf *line)
 {
-	MDB_val name = val(hash, HASH_LEN);
 	MDB_txn *txn = NULL;
-	struct note note;
-	MDB_val v;
 	int rc = begin_reading(x, &txn);
 
 	if (rc != 0)
 		return status_of("read", rc);
-	rc = read_note(x, txn, &note);
-	if (rc == 0)
-		rc = mdb_get(txn, x->sets[note.set], &name, &v);
-	if (rc == 0) {
-		buf_reset(line, KEY_LINE_MAX);
-		if (buf_add(line, (struct span){ v.mv_data, v.mv_size }) < 0)
-			rc = ENOMEM;
-	}
+	rc = find_line(x, txn, hash, line);
 	mdb_txn_abort(txn);
 	return status_of("find", rc);
 }
 
-static int
-put_row(const struct keyindex *x, MDB_txn *txn, uint32_t set, const struct keytable *t,
-    const struct keytable_row *row)
-{
-	struct span line = keytable_line(t, row);
-	MDB_val v = val(line.p, line.n);
-	uint8_t hash[HASH_LEN];
-	MDB_val name = val(hash, sizeof(hash));
-
-	keytable_hash(t, row, hash);
-	return mdb_put(txn, x->sets[set], &name, &v, 0);
-}
-
-/* What differs between the set in force and a table. */
-struct change {
-	const struct keytable_row *row; /* the line to write, or NULL: the hash is to go */
-	uint8_t hash[HASH_LEN];
-};
-
-struct changes {
-	struct change v[CHANGES_MAX];
-	size_t n;
-};
-
-/* Walks over a set and a table side by side, both in the order of the hashes. */
+/* Walks over the segments of a table. */
 struct walk {
-	MDB_cursor *cursor;
-	MDB_val name, line; /* of the set */
-	int rc;		    /* MDB_NOTFOUND: the set is at its end */
 	const struct keytable *t;
-	size_t at;
+	unsigned bits;
+	uint32_t segment; /* the next one */
+	size_t row;	  /* where its rows begin */
+	struct buf bytes; /* of the last one; empty when it has no rows */
 };
 
-static void
-walk_set(struct walk *w)
+static struct walk
+walk_begin(const struct keytable *t, unsigned bits)
 {
-	w->rc = mdb_cursor_get(w->cursor, &w->name, &w->line, MDB_NEXT);
-	if (w->rc == 0 && w->name.mv_size != HASH_LEN)
-		w->rc = MDB_CORRUPTED;
+	return (struct walk){ .t = t, .bits = bits, .bytes = buf_make(KEY_FILE_MAX) };
 }
 
-static void
-add_change(struct changes *out, const struct keytable_row *row, const void *hash)
-{
-	struct change *c = &out->v[out->n++];
-
-	c->row = row;
-	if (hash)
-		memcpy(c->hash, hash, HASH_LEN);
-}
-
-/* How the hash of a row stands to that of the set. Most rows are told by their first bytes, or have
- * the very same line. */
+/* Makes the bytes of the next segment: 1 when there is one, 0 after the last, -1 when memory is
+ * out. */
 static int
-order(const struct walk *w, const struct keytable_row *row)
+walk_next(struct walk *w)
 {
-	uint8_t hash[HASH_LEN];
-	uint64_t first = 0;
+	size_t end;
+	int rc = 1;
 
-	for (size_t i = 0; i < 8; i++)
-		first = first << 8 | ((const uint8_t *)w->name.mv_data)[i];
-	if (row->hash != first)
-		return row->hash < first ? -1 : 1;
-	if (span_eq(keytable_line(w->t, row), (struct span){ w->line.mv_data, w->line.mv_size }))
+	if (w->segment >> w->bits != 0)
 		return 0;
-	keytable_hash(w->t, row, hash);
-	return memcmp(hash, w->name.mv_data, HASH_LEN);
+	buf_reset(&w->bytes, KEY_FILE_MAX);
+	end = keysegment_end(w->t, w->row, w->segment, w->bits);
+	if (end > w->row && keysegment_write(w->t, w->row, end, &w->bytes) < 0)
+		rc = -1;
+	w->row = end;
+	w->segment++;
+	return rc;
 }
 
-/* One step: returns false at the end of both, or when there are too many changes. */
-static bool
-walk_step(struct walk *w, struct changes *out)
-{
-	const struct keytable_row *row = w->at < w->t->rows_n ? &w->t->rows[w->at] : NULL;
-	int which;
-
-	if ((!row && w->rc != 0) || (w->rc != 0 && w->rc != MDB_NOTFOUND) || out->n == CHANGES_MAX)
-		return false;
-	keytable_prefetch(w->t, w->at);
-	which = !row ? 1 : w->rc != 0 ? -1 : order(w, row);
-	if (which > 0)
-		add_change(out, NULL, w->name.mv_data);
-	else if (which < 0 ||
-	    !span_eq(keytable_line(w->t, row), (struct span){ w->line.mv_data, w->line.mv_size }))
-		add_change(out, row, NULL);
-	if (which <= 0)
-		w->at++;
-	if (which >= 0)
-		walk_set(w);
-	return true;
-}
-
-/* Collects the differences; out->n is CHANGES_MAX when there are too many. */
+/* Writes the segment that was made last, unless it is in the set already. Adds the bytes that had
+ * to be written. */
 static int
-compare(
-    struct keyindex *x, MDB_txn *txn, uint32_t set, const struct keytable *t, struct changes *out)
+update_segment(
+    struct keyindex *x, MDB_txn *txn, uint32_t set, const struct walk *w, size_t *written)
 {
-	struct walk w = { .t = t };
-	int rc = mdb_cursor_open(txn, x->sets[set], &w.cursor);
+	struct name name = name_of(w->segment - 1);
+	MDB_val key = val(&name, sizeof(name));
+	MDB_val fresh = val(w->bytes.p, w->bytes.len);
+	MDB_val old;
+	int rc = mdb_get(txn, x->sets[set], &key, &old);
+
+	if (rc == MDB_NOTFOUND && fresh.mv_size == 0)
+		return 0;
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return rc;
+	if (rc == 0 && span_eq((struct span){ old.mv_data, old.mv_size }, buf_span(&w->bytes)))
+		return 0;
+	*written += fresh.mv_size;
+	return fresh.mv_size ? mdb_put(txn, x->sets[set], &key, &fresh, 0)
+			     : mdb_del(txn, x->sets[set], &key, NULL);
+}
+
+/* Writes the segments of the set in force that changed. MDB_TXN_FULL when it has too many, or too
+ * few for so many rows. */
+static int
+update_segments(struct keyindex *x, MDB_txn *txn, const struct keytable *t, struct note *note)
+{
+	int rc = read_note(x, txn, note);
+	size_t written = 0;
+	int more = 1;
 
 	if (rc != 0)
-		return rc;
-	walk_set(&w);
-	while (walk_step(&w, out))
-		;
-	mdb_cursor_close(w.cursor);
-	return w.rc == MDB_NOTFOUND ? 0 : w.rc;
-}
+		return rc == MDB_NOTFOUND ? MDB_TXN_FULL : rc;
+	if (keysegment_bits(t->rows_n, (int)note->bits) != note->bits)
+		return MDB_TXN_FULL;
+	struct walk w = walk_begin(t, note->bits);
 
-static int
-apply(struct keyindex *x, MDB_txn *txn, uint32_t set, const struct keytable *t,
-    const struct changes *changes)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < changes->n; i++) {
-		const struct change *c = &changes->v[i];
-		MDB_val name = val(c->hash, HASH_LEN);
-
-		rc = c->row ? put_row(x, txn, set, t, c->row)
-			    : mdb_del(txn, x->sets[set], &name, NULL);
+	while (rc == 0 && (more = walk_next(&w)) > 0) {
+		rc = update_segment(x, txn, note->set, &w, &written);
+		if (rc == 0 && written > CHANGES_MAX)
+			rc = MDB_TXN_FULL;
 	}
-	return rc;
+	buf_free(&w.bytes);
+	return rc == 0 && more < 0 ? ENOMEM : rc;
 }
 
 /* Brings the set in force up to date in one step. MDB_TXN_FULL when there is none, or too much
@@ -462,30 +455,19 @@ apply(struct keyindex *x, MDB_txn *txn, uint32_t set, const struct keytable *t,
 static int
 fill_by_changes(struct keyindex *x, const struct keytable *t, const struct keyindex_source *source)
 {
-	struct changes *changes = calloc(1, sizeof(*changes));
 	MDB_txn *txn = NULL;
 	struct note note;
-	int rc = changes ? mdb_txn_begin(x->env, NULL, 0, &txn) : ENOMEM;
+	int rc = mdb_txn_begin(x->env, NULL, 0, &txn);
 
 	if (rc != 0)
-		goto out;
-	rc = read_note(x, txn, &note);
+		return rc;
+	rc = update_segments(x, txn, t, &note);
+	note.source = *source;
 	if (rc == 0)
-		rc = compare(x, txn, note.set, t, changes);
-	if (rc == MDB_NOTFOUND || (rc == 0 && changes->n == CHANGES_MAX))
-		rc = MDB_TXN_FULL;
+		rc = write_note(x, txn, &note);
 	if (rc == 0)
-		rc = apply(x, txn, note.set, t, changes);
-	if (rc == 0)
-		rc = write_note(x, txn, note.set, source);
-	if (rc == 0) {
-		rc = mdb_txn_commit(txn);
-		txn = NULL;
-	}
-out:
-	if (txn)
-		mdb_txn_abort(txn);
-	free(changes);
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
 	return rc;
 }
 
@@ -505,9 +487,9 @@ spare_set(struct keyindex *x, uint32_t *out)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Empties a set and, with a source, puts the other one in force. */
+/* Empties a set and, with a note, puts the one of the note in force. */
 static int
-drop_set(struct keyindex *x, uint32_t set, const struct keyindex_source *source)
+drop_set(struct keyindex *x, uint32_t set, const struct note *note)
 {
 	MDB_txn *txn = NULL;
 	int rc = mdb_txn_begin(x->env, NULL, 0, &txn);
@@ -515,58 +497,50 @@ drop_set(struct keyindex *x, uint32_t set, const struct keyindex_source *source)
 	if (rc != 0)
 		return rc;
 	rc = mdb_drop(txn, x->sets[set], 0);
-	if (rc == 0 && source)
-		rc = write_note(x, txn, 1 - set, source);
+	if (rc == 0 && note)
+		rc = write_note(x, txn, note);
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
 	return rc;
 }
 
-/* Appends the rows from `from` up to `to`; they are in order. */
+/* Writes some more segments to an empty set and commits them. *more as walk_next has it. */
 static int
-append_rows(struct keyindex *x, uint32_t set, const struct keytable *t, size_t from, size_t to)
+append_segments(struct keyindex *x, uint32_t set, struct walk *w, int *more)
 {
-	MDB_cursor *cursor = NULL;
 	MDB_txn *txn = NULL;
+	size_t written = 0;
 	int rc = mdb_txn_begin(x->env, NULL, 0, &txn);
 
 	if (rc != 0)
 		return rc;
-	rc = mdb_cursor_open(txn, x->sets[set], &cursor);
-	for (size_t i = from; rc == 0 && i < to; i++) {
-		struct span line = keytable_line(t, &t->rows[i]);
-		MDB_val v = val(line.p, line.n);
-		uint8_t hash[HASH_LEN];
-		MDB_val name = val(hash, sizeof(hash));
-
-		keytable_prefetch(t, i);
-		keytable_hash(t, &t->rows[i], hash);
-		rc = mdb_cursor_put(cursor, &name, &v, MDB_APPEND);
-	}
-	if (cursor)
-		mdb_cursor_close(cursor);
-	if (rc == 0)
+	while (rc == 0 && written < BATCH_BYTES && (*more = walk_next(w)) > 0)
+		rc = update_segment(x, txn, set, w, &written);
+	if (rc == 0 && *more >= 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
-	return rc;
+	return rc == 0 ? ENOMEM : rc;
 }
 
 static int
 fill_anew(struct keyindex *x, const struct keytable *t, const struct keyindex_source *source)
 {
-	uint32_t set = 0;
+	struct note note = { .bits = keysegment_bits(t->rows_n, -1), .source = *source };
+	struct walk w = walk_begin(t, note.bits);
 	int dead = 0;
-	int rc = spare_set(x, &set);
+	int more = 1;
+	int rc = spare_set(x, &note.set);
 
 	/* Readers that died would keep the pages of the old set from being used again. */
 	if (rc == 0)
 		rc = mdb_reader_check(x->env, &dead);
 	if (rc == 0)
-		rc = drop_set(x, set, NULL);
-	for (size_t i = 0; rc == 0 && i < t->rows_n; i += BATCH)
-		rc = append_rows(x, set, t, i, t->rows_n - i < BATCH ? t->rows_n : i + BATCH);
-	return rc == 0 ? drop_set(x, 1 - set, source) : rc;
+		rc = drop_set(x, note.set, NULL);
+	while (rc == 0 && more > 0)
+		rc = append_segments(x, note.set, &w, &more);
+	buf_free(&w.bytes);
+	return rc == 0 ? drop_set(x, 1 - note.set, &note) : rc;
 }
 
 enum keyindex_status
@@ -591,8 +565,9 @@ keyindex_restamp(struct keyindex *x, const struct keyindex_source *source)
 	if (rc != 0)
 		return status_of("write", rc);
 	rc = read_note(x, txn, &note);
+	note.source = *source;
 	if (rc == 0)
-		rc = write_note(x, txn, note.set, source);
+		rc = write_note(x, txn, &note);
 	if (rc == 0)
 		rc = mdb_txn_commit(txn);
 	else

@@ -41,17 +41,26 @@ id_of(const struct keytable *t, const struct keytable_row *row)
 	return line;
 }
 
+int
+keytable_line_hash(struct span line, uint8_t out[static HASH_LEN])
+{
+	size_t at = 0;
+
+	while (at < line.n && line.p[at] != ' ' && line.p[at] != '\t')
+		at++;
+	while (at < line.n && (line.p[at] == ' ' || line.p[at] == '\t'))
+		at++;
+	if (line.n - at < HASH_HEX_LEN)
+		return -1;
+	return hash_from_hex(span_cut(line, at, at + HASH_HEX_LEN), out);
+}
+
 void
 keytable_hash(
     const struct keytable *t, const struct keytable_row *row, uint8_t out[static HASH_LEN])
 {
-	struct span id = id_of(t, row);
-	const char *p = id.p + id.n;
-
-	while (*p == ' ' || *p == '\t')
-		p++;
 	/* The line was good when it was read, and the text is still the same. */
-	if (hash_from_hex((struct span){ p, HASH_HEX_LEN }, out) < 0)
+	if (keytable_line_hash(keytable_line(t, row), out) < 0)
 		memset(out, 0, HASH_LEN);
 }
 

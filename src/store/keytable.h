@@ -43,6 +43,10 @@ struct span keytable_line(const struct keytable *t, const struct keytable_row *r
 void keytable_hash(
     const struct keytable *t, const struct keytable_row *row, uint8_t out[static HASH_LEN]);
 
+/* The hash that stands in a line that was found good before. -1 when there is none: the line is not
+ * what it was. */
+MUST_CHECK int keytable_line_hash(struct span line, uint8_t out[static HASH_LEN]);
+
 /* Asks for the line of a row that will be wanted soon: rows in the order of their hashes lie all
  * over the text. */
 void keytable_prefetch(const struct keytable *t, size_t row);
