@@ -32,15 +32,18 @@ unix_path(const char *where)
 							      : NULL;
 }
 
+/* True unless it is certain that nobody serves there: a socket that we may not connect to is
+ * served. */
 static bool
 is_served(const struct sockaddr_un *to)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool served = fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
+	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 &&
+	    errno == ECONNREFUSED;
 
 	if (fd >= 0)
 		(void)close(fd);
-	return served;
+	return !refused;
 }
 
 /* Makes room for a socket file: one that nobody serves goes, anything else stays. */
@@ -132,18 +135,25 @@ open_tcp(const char *where)
 }
 
 int
-listener_open(const char *where)
+listener_open(const char *where, struct listener_file *made)
 {
 	const char *path = unix_path(where);
+	int fd = path ? open_unix(where, path) : open_tcp(where);
+	struct stat st;
 
-	return path ? open_unix(where, path) : open_tcp(where);
+	*made = (struct listener_file){ 0 };
+	if (fd >= 0 && path && lstat(path, &st) == 0)
+		*made = (struct listener_file){ (uint64_t)st.st_dev, (uint64_t)st.st_ino };
+	return fd;
 }
 
 void
-listener_remove(const char *where)
+listener_remove(const char *where, const struct listener_file *made)
 {
 	const char *path = unix_path(where);
+	struct stat st;
 
-	if (path)
+	if (path && lstat(path, &st) == 0 && (uint64_t)st.st_dev == made->dev &&
+	    (uint64_t)st.st_ino == made->ino)
 		(void)unlink(path);
 }

@@ -113,7 +113,7 @@ on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
 	if (spool_add(&r->whole, data) != SPOOL_OK || spool_view(&r->whole, &data))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's error is too large.");
 	r->kind->refusal(200, data, refusal);
-	if ((r->order->answer->begun || r->opened) && refusal->fault == FAULT_UP_ERROR)
+	if ((r->order->answer->begun || r->opened) && refusal->body.p)
 		return pass_error(r, ev);
 	return -1;
 }
@@ -390,13 +390,14 @@ pass_whole(struct relay *r)
 
 	if (spool_view(&r->whole, &body))
 		return fail(r, FAULT_INTERNAL, "");
-	if (r->status >= 400) {
+	if (r->status >= 400 && r->status < 600) {
 		r->kind->refusal(r->status, body, &r->out->refusal);
 		r->out->refusal_lines = buf_span(&r->lines);
 		return -1;
 	}
 	if (!is_good(r))
-		return fail(r, FAULT_UP_ANSWER, "The upstream answered with a redirection.");
+		return fail(r, FAULT_UP_ANSWER,
+		    "The upstream answered with a status that is none of this API's.");
 	if (check_whole(r, body))
 		return -1;
 	return answer_whole(r->order->answer, r->status, type, buf_span(&r->lines), body) ? gone(r)
@@ -467,8 +468,12 @@ ask_upstream(struct relay *r, const struct ask *ask)
 
 		r->transfer = shared ? transfer_open(shared) : NULL;
 	}
-	if (!r->transfer || r->kind->request(ask, &r->request) || !buf_str(&r->request.url)) {
+	if (!r->transfer) {
 		(void)fail(r, FAULT_INTERNAL, "");
+		return;
+	}
+	if (r->kind->request(ask, &r->request) || !buf_str(&r->request.url)) {
+		(void)fail(r, FAULT_HEADERS, "");
 		return;
 	}
 	f = transfer_run(r->transfer, &order, &sink, r, reason);

@@ -3,7 +3,7 @@
  * (hosting.md 0.1). */
 #include "serve.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -34,6 +34,8 @@
  * second. */
 #define HOSTED_DRAIN_MS 300
 #define CUT_WAIT_MS	500
+/* How often a drain looks for a second signal. */
+#define STOP_LOOK_MS 100
 /* When calls were told to end, those that still write to a client that does not read are left
  * behind. */
 #define CUT_WAIT_ALONE_MS 3000
@@ -99,6 +101,20 @@ block_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* A closed standard descriptor would be given to the next file or socket, and log lines would go
+ * into it. */
+static void
+fill_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 /* A thread needs about five descriptors, a thousand streams more than most shells allow. */
 static void
 raise_descriptors(void)
@@ -111,19 +127,54 @@ raise_descriptors(void)
 	}
 }
 
-static int
-await_stop(void)
-{
-	sigset_t stops;
-	int sig = 0;
+/* Who has asked for a stop how often. A supervisor passes on what a terminal sends to its workers
+ * as well, so that one wish reaches a worker twice, from two sides. */
+struct stops {
+	unsigned by_parent, by_others;
+};
 
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGINT);
-	sigaddset(&stops, SIGUSR1);
-	while (sigwait(&stops, &sig) != 0) {
-	}
-	return sig;
+static void
+stop_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGUSR1);
+}
+
+static void
+note_stop(struct stops *s, const siginfo_t *info)
+{
+	if (info->si_pid == getppid())
+		s->by_parent++;
+	else
+		s->by_others++;
+}
+
+static void
+await_stop(struct stops *s)
+{
+	sigset_t set;
+	siginfo_t info;
+
+	stop_signals(&set);
+	while (sigwaitinfo(&set, &info) < 0)
+		;
+	note_stop(s, &info);
+}
+
+/* True when one side has asked a second time: its patience has ended. */
+static bool
+asked_again(struct stops *s)
+{
+	struct timespec now = { 0 };
+	sigset_t set;
+	siginfo_t info;
+
+	stop_signals(&set);
+	while (sigtimedwait(&set, &info, &now) > 0)
+		note_stop(s, &info);
+	return s->by_parent > 1 || s->by_others > 1;
 }
 
 /* How long running calls may go on after a stop. */
@@ -149,31 +200,26 @@ cut_calls(int cut_fd)
 
 /* Waits for the calls to end; a second signal ends the patience. */
 static bool
-drain(struct pool *p, int64_t wait_ms)
+drain(struct pool *p, int64_t wait_ms, struct stops *stops)
 {
 	int64_t until = clock_mono_ms() + wait_ms;
-	sigset_t stops;
 
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGINT);
 	for (;;) {
-		struct timespec now = { 0 };
 		int64_t left = until - clock_mono_ms();
 
-		if (pool_wait(p, left < 0 ? 0 : left < 100 ? left : 100))
+		if (pool_wait(p, left < 0 ? 0 : left < STOP_LOOK_MS ? left : STOP_LOOK_MS))
 			return true;
-		if (left <= 0 || sigtimedwait(&stops, NULL, &now) > 0)
+		if (left <= 0 || asked_again(stops))
 			return false;
 	}
 }
 
 static void
-stop(struct pool *p, struct gate *g, const struct serve *s, int cut_fd)
+stop(struct pool *p, struct gate *g, const struct serve *s, int cut_fd, struct stops *stops)
 {
 	log_info("serve", "pid=%ld what=\"stopping\"", (long)getpid());
 	pool_stop(p);
-	if (drain(p, drain_ms(g, s->by_web_server)))
+	if (drain(p, drain_ms(g, s->by_web_server), stops))
 		return;
 	cut_calls(cut_fd);
 	if (!pool_wait(p, s->by_web_server ? CUT_WAIT_MS : CUT_WAIT_ALONE_MS)) {
@@ -189,6 +235,7 @@ work(void *arg)
 {
 	const struct serve *s = arg;
 	int cut_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct stops stops = { 0 };
 	struct gate *g;
 	struct pool *p;
 
@@ -203,8 +250,8 @@ work(void *arg)
 		return 1;
 	}
 	log_info("serve", "pid=%ld threads=%u what=\"ready\"", (long)getpid(), s->threads);
-	(void)await_stop();
-	stop(p, g, s, cut_fd);
+	await_stop(&stops);
+	stop(p, g, s, cut_fd, &stops);
 	pool_free(p);
 	gate_close(g);
 	(void)close(cut_fd);
@@ -216,8 +263,9 @@ static void *
 cut_on_signal(void *arg)
 {
 	const int *cut_fd = arg;
+	struct stops stops = { 0 };
 
-	(void)await_stop();
+	await_stop(&stops);
 	cut_calls(*cut_fd);
 	return NULL;
 }
@@ -237,7 +285,7 @@ serve_cgi(const struct serve *s)
 	}
 	call_run(c, -1, false);
 	(void)call_finish(c, &fd);
-	(void)pthread_cancel(waiter);
+	(void)pthread_kill(waiter, SIGUSR1); /* one of those it waits for */
 	(void)pthread_join(waiter, NULL);
 	call_close(c);
 	gate_close(g);
@@ -319,16 +367,17 @@ check_conf(const struct serve *s)
 static int
 serve_fcgi(struct serve *s)
 {
+	struct listener_file made;
 	int rc;
 
 	if (s->where && check_conf(s))
 		return 1;
-	s->listen_fd = s->where ? listener_open(s->where) : STDIN_FILENO;
+	s->listen_fd = s->where ? listener_open(s->where, &made) : STDIN_FILENO;
 	if (s->listen_fd < 0)
 		return 1;
 	rc = s->workers > 0 ? supervisor_run(s->workers, s->listen_fd, work, s) : work(s);
 	if (s->where)
-		listener_remove(s->where);
+		listener_remove(s->where, &made);
 	return rc;
 }
 
@@ -342,6 +391,7 @@ serve_main(int argc, char **argv)
 		buf_free(&s.conf_path);
 		return rc < 0 ? 1 : rc;
 	}
+	fill_descriptors();
 	block_signals();
 	raise_descriptors();
 	/* Threads that come and go by the hundred would otherwise each keep a heap of their own. */

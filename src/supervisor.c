@@ -140,6 +140,8 @@ supervisor_run(unsigned workers, int listen_fd, supervisor_work *work, void *arg
 
 	if (!s.workers)
 		return 1;
+	/* Where a parent ignores it, ended workers would not be told of. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	for (;;) {
 		int64_t wait_ms = start_due(&s, work, arg);
 		int sig;

@@ -38,6 +38,7 @@ static const struct fault_row rows[] = {
 	[FAULT_METHOD] = { "method", 405, INVALID, false, "this path does not take this method" },
 	[FAULT_TOO_LARGE] = { "too-large", 413, TOO_LARGE, false,
 	    "the request exceeds the maximum size" },
+	[FAULT_HEADERS] = { "headers", 431, INVALID, false, "the request's headers are too large" },
 	[FAULT_CLIENT_GONE] = { "client-gone", 499, INVALID, false,
 	    "the client closed the request" },
 	[FAULT_BUSY] = { "busy", 529, OVERLOADED, false, "the gateway is busy: try again shortly" },

@@ -19,6 +19,7 @@ enum fault {
 	FAULT_NOT_FOUND,       /* no such path */
 	FAULT_METHOD,	       /* the path exists, not for this method */
 	FAULT_TOO_LARGE,       /* over max_body */
+	FAULT_HEADERS,	       /* more headers than go on to an upstream */
 	FAULT_CLIENT_GONE,     /* the client left; there is nobody to answer */
 	FAULT_BUSY,	       /* every thread is busy */
 	FAULT_DRAINING,	       /* the process is stopping */

@@ -15,7 +15,7 @@
 
 /* A host that stops in mid-request, or stops reading, must not hold a thread for ever: heads come
  * in one piece, bodies as fast as a slow client sends them. */
-#define HOST_HEAD_MS  2000
+#define HOST_HEAD_MS  1000
 #define HOST_READ_MS  60000
 #define HOST_WRITE_MS 300000
 /* How long a thread reads what is left of a body that nobody wants. */
@@ -73,6 +73,8 @@ fcgi_accept(struct front_seat *seat, int fd)
 	/* As the library itself leaves a connection that a host keeps open for the next call. */
 	r->ipcFd = fd;
 	r->keepConnection = 1;
+	/* The library would linger on every close, for as long as the host sends anything. */
+	FCGX_Detach(r);
 	of(seat)->read_all = of(seat)->reading = false;
 	set_limit(seat, SO_RCVTIMEO, HOST_HEAD_MS);
 	set_limit(seat, SO_SNDTIMEO, HOST_WRITE_MS);
@@ -173,8 +175,7 @@ read_rest(struct front_seat *seat)
 		;
 }
 
-/* The library's own lingering on a close would hold the thread for as long as the host sends
- * anything, so it is switched off (FCGX_Detach), and a connection that needs it is handed out. */
+/* A connection that has to linger is handed out: no thread waits for its host. */
 static enum front_rest
 fcgi_finish(struct front_seat *seat, int *fd)
 {
@@ -186,7 +187,6 @@ fcgi_finish(struct front_seat *seat, int *fd)
 		read_rest(seat);
 		over = of(seat)->read_all;
 	}
-	FCGX_Detach(r);
 	r->keepConnection = kept || !over;
 	FCGX_Finish_r(r);
 	*fd = r->ipcFd;

@@ -25,6 +25,7 @@ struct transfer_shared {
 };
 
 struct transfer {
+	struct transfer_shared *shared;
 	CURLM *multi;
 	CURL *easy;
 	struct transfer_head head;
@@ -99,6 +100,16 @@ transfer_shared_close(struct transfer_shared *s)
 	curl_global_cleanup();
 }
 
+static CURL *
+make_easy(struct transfer_shared *shared)
+{
+	CURL *easy = curl_easy_init();
+
+	if (easy)
+		(void)curl_easy_setopt(easy, CURLOPT_SHARE, shared->share);
+	return easy;
+}
+
 struct transfer *
 transfer_open(struct transfer_shared *shared)
 {
@@ -109,13 +120,13 @@ transfer_open(struct transfer_shared *shared)
 	t->head.relay = buf_make(HEAD_MAX);
 	t->spliced = buf_make(BODY_MEMORY_MAX + MODEL_MAX * 8ul);
 	t->multi = curl_multi_init();
-	t->easy = curl_easy_init();
+	t->shared = shared;
+	t->easy = make_easy(shared);
 	if (!t->multi || !t->easy) {
 		transfer_close(t);
 		return NULL;
 	}
 	curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
-	curl_easy_setopt(t->easy, CURLOPT_SHARE, shared->share);
 	return t;
 }
 
@@ -185,6 +196,14 @@ head_line(struct transfer_head *h, struct span name, struct span value)
 	return 0;
 }
 
+/* `HTTP/1.1 200 OK`, and no header of such a name. */
+static bool
+is_status_line(struct span line)
+{
+	return span_starts(line, SPAN("HTTP/")) && line.n > 5 && line.p[5] >= '0' &&
+	    line.p[5] <= '9';
+}
+
 static size_t
 on_header(char *p, size_t size, size_t n, void *arg)
 {
@@ -197,7 +216,7 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	r->heard_ms = clock_mono_ms();
 	if (r->headed) /* trailers of a chunked answer */
 		return line.n;
-	if (span_starts(trimmed, SPAN("HTTP/"))) {
+	if (is_status_line(trimmed)) {
 		head_start(h, trimmed);
 		return line.n;
 	}
@@ -391,16 +410,30 @@ check_limits(const struct run *r, int64_t now, int64_t *wait_ms)
 	return FAULT_NONE;
 }
 
+/* True when at least a byte of an answer has come. */
+static bool
+has_answered(const struct run *r)
+{
+	curl_off_t first_us = 0;
+
+	return curl_easy_getinfo(r->t->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us) ==
+	    CURLE_OK &&
+	    first_us > 0;
+}
+
 static enum fault
 fault_of(const struct run *r, CURLcode code)
 {
 	switch (code) {
 	case CURLE_OK:
 		return FAULT_NONE;
-	case CURLE_OUT_OF_MEMORY:
+	case CURLE_OUT_OF_MEMORY: /* what libcurl says of a header line over its limit, too */
+		return has_answered(r) ? FAULT_UP_ANSWER : FAULT_INTERNAL;
+	case CURLE_UNSUPPORTED_PROTOCOL: /* an answer that is no HTTP: the URL was checked */
+	case CURLE_WEIRD_SERVER_REPLY:
+		return FAULT_UP_ANSWER;
 	case CURLE_ABORTED_BY_CALLBACK:
 		return FAULT_INTERNAL;
-	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_COULDNT_RESOLVE_HOST:
@@ -457,18 +490,43 @@ run_loop(struct run *r)
 	}
 }
 
-/* The body and the headers are the caller's, so libcurl must let go of them before run ends. */
+/* Lets libcurl let go of the caller's bytes. A transfer that is not over takes its connection with
+ * it, so that the upstream sees at once that nobody listens; the handle is made anew for the next
+ * run, since libcurl 7.88 keeps a stale pointer to the last header of this one over a reset. */
 static void
-run_end(struct run *r)
+run_end(struct run *r, bool over)
 {
-	CURL *easy = r->t->easy;
+	struct transfer *t = r->t;
 
-	curl_multi_remove_handle(r->t->multi, easy);
-	curl_easy_reset(easy);
+	if (!over)
+		(void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_multi_remove_handle(t->multi, t->easy);
+	curl_easy_cleanup(t->easy);
+	t->easy = make_easy(t->shared);
 	for (struct curl_slist *h = r->headers; h; h = h->next)
 		explicit_bzero(h->data, strlen(h->data));
 	curl_slist_free_all(r->headers);
-	buf_reset(&r->t->spliced, HOLD_KEEP);
+	buf_reset(&t->spliced, HOLD_KEEP);
+}
+
+/* One try. *stale: a kept connection turned out to be dead before a byte of an answer came. */
+static enum fault
+run_once(struct run *r, bool fresh, bool *stale)
+{
+	enum fault f = FAULT_INTERNAL;
+	long connects = 1;
+
+	*stale = false;
+	if (r->t->easy && set_options(r) == 0 && set_body(r) == 0 && set_headers(r) == 0 &&
+	    (!fresh || curl_easy_setopt(r->t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK) &&
+	    curl_multi_add_handle(r->t->multi, r->t->easy) == CURLM_OK) {
+		f = run_loop(r);
+		if (f == FAULT_UP_CUT && !r->heard_ms && !r->stopped &&
+		    curl_easy_getinfo(r->t->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK)
+			*stale = connects == 0;
+	}
+	run_end(r, f == FAULT_NONE && !r->stopped);
+	return f;
 }
 
 enum fault
@@ -478,17 +536,19 @@ transfer_run(struct transfer *t, const struct transfer_order *order,
 	struct run r = {
 		.t = t, .order = order, .sink = sink, .arg = arg, .started_ms = clock_mono_ms()
 	};
-	enum fault f = FAULT_INTERNAL;
+	bool stale;
+	enum fault f;
 
 	reason[0] = '\0';
 	head_start(&t->head, (struct span){ 0 });
-	if (set_options(&r) == 0 && set_body(&r) == 0 && set_headers(&r) == 0 &&
-	    curl_multi_add_handle(t->multi, t->easy) == CURLM_OK)
-		f = run_loop(&r);
-	if (f) {
+	f = run_once(&r, false, &stale);
+	if (stale) {
+		r.sent = 0;
+		r.headers = NULL;
+		f = run_once(&r, true, &stale);
+	}
+	if (f)
 		(void)snprintf(
 		    reason, MESSAGE_MAX, "%s", r.error[0] ? r.error : fault_row(f)->message);
-	}
-	run_end(&r);
 	return f;
 }

@@ -38,31 +38,36 @@ row_unix(struct check *c)
 	const char *path = where + 5;
 	const char *made = mkdtemp(folder);
 	mode_t before = umask(022);
+	struct listener_file file, other = { 1, 1 };
 	int fd, second;
 
 	(void)snprintf(where, sizeof(where), "unix:%s/s", folder);
 	check_row(c, "unix socket");
-	fd = listener_open(where);
+	fd = listener_open(where, &file);
 	check_that(c, made && fd >= 0 && listens(fd), "it does not listen");
 	check_that(c, (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0, "children inherit it");
 	check_that(c, stat(path, &st) == 0 && (st.st_mode & 07777) == 0660, "mode %o",
 	    (unsigned)st.st_mode);
 	check_that(c, umask(022) == 022, "the mask was changed");
 	check_row(c, "unix socket that is served");
-	second = listener_open(where);
+	second = listener_open(where, &file);
 	check_that(c, second < 0, "it was taken");
 	check_that(c, stat(path, &st) == 0, "its file was removed");
 	check_row(c, "unix socket that is left behind");
 	(void)close(fd);
-	fd = listener_open(where);
+	fd = listener_open(where, &file);
 	check_that(c, fd >= 0 && listens(fd), "it does not listen");
 	(void)close(fd);
-	listener_remove(where);
+	check_row(c, "the socket of a successor is not ours to remove");
+	listener_remove(where, &other);
+	check_that(c, stat(path, &st) == 0, "its file was removed");
+	check_row(c, "unix socket that was ours");
+	listener_remove(where, &file);
 	check_that(c, stat(path, &st) != 0, "its file is left");
 	check_row(c, "a file that is no socket is not ours to remove");
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	check_that(c, fd >= 0 && close(fd) == 0, "cannot make it");
-	fd = listener_open(where);
+	fd = listener_open(where, &file);
 	check_that(c, fd < 0, "it was replaced");
 	if (fd >= 0)
 		(void)close(fd);
@@ -77,7 +82,8 @@ row_tcp(struct check *c, const char *where, int family)
 {
 	struct sockaddr_storage at = { 0 };
 	socklen_t n = sizeof(at);
-	int fd = listener_open(where);
+	struct listener_file file;
+	int fd = listener_open(where, &file);
 
 	check_row(c, "%s", where);
 	if (!check_that(c, fd >= 0 && listens(fd), "it does not listen"))
@@ -85,7 +91,7 @@ row_tcp(struct check *c, const char *where, int family)
 	check_that(c, getsockname(fd, (struct sockaddr *)&at, &n) == 0 && at.ss_family == family,
 	    "family %d", at.ss_family);
 	check_that(c, (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0, "children inherit it");
-	listener_remove(where);
+	listener_remove(where, &file);
 	(void)close(fd);
 }
 
@@ -95,7 +101,8 @@ row_taken(struct check *c)
 	char where[40];
 	struct sockaddr_in at = { 0 };
 	socklen_t n = sizeof(at);
-	int fd = listener_open("127.0.0.1:0");
+	struct listener_file file;
+	int fd = listener_open("127.0.0.1:0", &file);
 	int second;
 
 	check_row(c, "a port that is taken");
@@ -103,7 +110,7 @@ row_taken(struct check *c)
 		return;
 	check_that(c, getsockname(fd, (struct sockaddr *)&at, &n) == 0, "no port");
 	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", ntohs(at.sin_port));
-	second = listener_open(where);
+	second = listener_open(where, &file);
 	check_that(c, second < 0, "taken twice");
 	(void)close(fd);
 }
@@ -123,6 +130,7 @@ has_ipv6(void)
 int
 main(void)
 {
+	struct listener_file file;
 	struct check c = { .module = "listener" };
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	int saved = dup(STDERR_FILENO);
@@ -131,7 +139,7 @@ main(void)
 	(void)dup2(null, STDERR_FILENO);
 	for (size_t i = 0; i < ROWS(bad); i++) {
 		check_row(&c, "bad: '%.40s'", bad[i]);
-		check_that(&c, listener_open(bad[i]) < 0, "it listens");
+		check_that(&c, listener_open(bad[i], &file) < 0, "it listens");
 	}
 	row_unix(&c);
 	row_tcp(&c, "127.0.0.1:0", AF_INET);
