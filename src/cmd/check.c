@@ -75,6 +75,9 @@ check_upstream(const struct conf_upstream *u, struct findings *f)
 
 	if (u->api_key_file)
 		check_secret_file(u, f);
+	if (u->ca_file && access(u->ca_file, R_OK) < 0)
+		finding_error(f, u->line, "upstream \"%s\": ca_file \"%s\" cannot be read: %m",
+		    u->name, u->ca_file);
 	if (u->api_key_env && (!value || !*value))
 		finding_error(f, u->line,
 		    "upstream \"%s\": the variable %s is not set here; the server needs it in its environment",
