@@ -243,6 +243,8 @@ on_data(char *p, size_t size, size_t n, void *arg)
 
 	r->heard_ms = clock_mono_ms();
 	r->stopped = r->stopped || r->sink->data(r->arg, (struct span){ p, size * n }) != 0;
+	r->heard_ms =
+	    clock_mono_ms(); /* a client that reads slowly is not the upstream's silence */
 	return r->stopped ? 0 : size * n;
 }
 
