@@ -180,7 +180,7 @@ find(const struct keytable *table, const struct guard *g, unsigned bits, int num
 static void
 test_segments(struct check *t, const struct guard *g)
 {
-	static const unsigned sizes[] = { 4, 7, 12 };
+	static const unsigned bits[] = { 4, 7, 12 };
 	struct buf text = many_lines();
 	struct keytable table;
 	char name[16];
@@ -189,11 +189,11 @@ test_segments(struct check *t, const struct guard *g)
 	check_that(
 	    t, keytable_read(&table, buf_span(&text)) == 0 && table.rows_n == KEYS, "not read");
 	check_order(t, &table);
-	for (size_t i = 0; i < ROWS(sizes); i++) {
-		check_row(t, "found again in segments of %u bits", sizes[i]);
+	for (size_t i = 0; i < ROWS(bits); i++) {
+		check_row(t, "found again in segments of %u bits", bits[i]);
 		for (int n = 0; n < KEYS + 50; n += 17) {
 			struct span line = { NULL, 0 };
-			enum keysegment_status status = find(&table, g, sizes[i], n, &line);
+			enum keysegment_status status = find(&table, g, bits[i], n, &line);
 
 			if (!check_that(t,
 				status == (n < KEYS ? KEYSEGMENT_OK : KEYSEGMENT_NOT_FOUND),
