@@ -63,8 +63,8 @@ choose(struct run *r, unsigned long keys, unsigned long active)
 		random ^= random << 13;
 		random ^= random >> 7;
 		random ^= random << 17;
-		n = snprintf(text, sizeof(text), "sk-postern-bench-%lu",
-		    keys == active ? i : (unsigned long)(random % keys));
+		n = snprintf(text, sizeof(text), "sk-postern-bench-%zu",
+		    keys == active ? i : (size_t)(random % keys));
 		if (hash_sha256((struct span){ text, (size_t)n }, r->hashes[i])) {
 			die("no hash");
 		}
@@ -86,11 +86,16 @@ main(int argc, char **argv)
 	unsigned long lookups = argc == 6 ? strtoul(argv[5], NULL, 10) : 0;
 	int64_t *took = calloc(lookups + 1, sizeof(*took));
 	int64_t begun, first;
+	size_t n;
 
 	if (!took || lookups == 0) {
 		die("usage: lookup KEY_FILE STATE_FOLDER KEYS ACTIVE LOOKUPS");
 	}
 	choose(&r, strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
+	n = r.hashes_n;
+	if (n == 0) {
+		die("no keys to look up");
+	}
 	begun = now_ns();
 	r.store = store_local.open(argv[1], argv[2]);
 	if (!r.store) {
@@ -98,12 +103,12 @@ main(int argc, char **argv)
 	}
 	find(&r, r.hashes[0]);
 	first = now_ns() - begun;
-	for (size_t i = 0; i < r.hashes_n;
-	     i++) { /* every page that the others touch is in memory then */
+	/* Every page that the others touch is in memory then. */
+	for (size_t i = 0; i < n; i++) {
 		find(&r, r.hashes[i]);
 	}
 	for (unsigned long i = 0; i < lookups; i++) {
-		const uint8_t *hash = r.hashes[i % r.hashes_n];
+		const uint8_t *hash = r.hashes[i % n];
 		int64_t start = now_ns();
 
 		find(&r, hash);

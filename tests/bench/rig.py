@@ -61,9 +61,9 @@ def numbers(text, last):
 class Upstream:
     """The stand-in for the Messages API."""
 
-    def __init__(self):
+    def __init__(self, *argv):
         self.log = remove_at_exit(proc.scratch_dir()) / "upstream.log"
-        self.proc = proc.Proc([BUILD / "upstream"], self.log)
+        self.proc = proc.Proc(argv or [BUILD / "upstream"], self.log)
         self.proc.ready(lambda: "port" in self.proc.text(), 5, "the upstream")
         self.port = numbers(self.proc.text(), "port")["port"]
         self.url = f"http://127.0.0.1:{self.port}"

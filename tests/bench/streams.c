@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_LEN 2048
-#define READ_MAX     (64 * 1024)
+#define READ_MAX     (64ul * 1024)
 #define EVENTS	     256
 
 /* Where in the answer a stream is. */

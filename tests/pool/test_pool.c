@@ -105,7 +105,8 @@ static void
 start(struct place *p, unsigned threads)
 {
 	uint64_t ignored;
-	int fd = listener_open(p->listen);
+	struct listener_file file;
+	int fd = listener_open(p->listen, &file);
 
 	(void)!read(p->cut_fd, &ignored, sizeof(ignored));
 	assert(fd >= 0);

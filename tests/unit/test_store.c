@@ -155,9 +155,9 @@ expect(struct check *t, struct store *s, int number, int version)
 static void
 pause_ms(int ms)
 {
-	struct timespec wait = { ms / 1000, ms % 1000 * 1000000L };
+	struct timespec pause = { ms / 1000, ms % 1000 * 1000000L };
 
-	(void)nanosleep(&wait, NULL);
+	(void)nanosleep(&pause, NULL);
 }
 
 static void
