@@ -283,8 +283,8 @@ conn_open(int listen_fd)
 		die("upstream: memory");
 	}
 	c->fd = fd;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the epoll holds it until conn_close. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e)) {
 		die("upstream: epoll_ctl");
 	}
