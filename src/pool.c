@@ -192,20 +192,19 @@ grow(struct pool *p)
 	return 0;
 }
 
-/* Hands the leadership on. False when there is nobody to take it: the caller is the last one.
- * Called with the lock held. */
+/* Hands the leadership on: to *next, whom the caller wakes once it has let go of the lock, or to a
+ * new thread. False when there is nobody to take it: the caller is the last one. Called with the
+ * lock held. */
 static bool
-hand_on(struct pool *p)
+hand_on(struct pool *p, struct worker **next)
 {
-	struct worker *next = p->idle;
-
+	*next = p->stopping ? NULL : p->idle;
 	if (p->stopping)
 		return true;
-	if (next) {
-		p->idle = next->below;
-		next->called = true;
+	if (*next) {
+		p->idle = (*next)->below;
+		(*next)->called = true;
 		p->led = true;
-		pthread_cond_signal(&next->wake);
 		return true;
 	}
 	return p->threads < p->threads_max && grow(p) == 0;
@@ -258,6 +257,7 @@ static enum taken
 take(struct pool *p, struct worker *self, int *fd)
 {
 	enum taken what = TAKEN_STOP;
+	struct worker *next = NULL;
 
 	pthread_mutex_lock(&p->lock);
 	p->ending -= self->ending ? 1 : 0;
@@ -273,9 +273,12 @@ take(struct pool *p, struct worker *self, int *fd)
 		if (p->stopping)
 			close_listener(p);
 		if (*fd >= 0)
-			what = hand_on(p) || await_ending(p) ? TAKEN_CALL : TAKEN_LAST;
+			what = hand_on(p, &next) || await_ending(p) ? TAKEN_CALL : TAKEN_LAST;
 	}
 	pthread_mutex_unlock(&p->lock);
+	/* Woken with the lock held it would only wait for the lock. */
+	if (next)
+		pthread_cond_signal(&next->wake);
 	return what;
 }
 
@@ -344,6 +347,7 @@ pool_start(struct gate *g, const struct front *front, int listen_fd, unsigned th
 {
 	struct pool *p = calloc(1, sizeof(*p));
 	pthread_condattr_t attr;
+	struct worker *first;
 
 	if (!p)
 		return NULL;
@@ -359,7 +363,7 @@ pool_start(struct gate *g, const struct front *front, int listen_fd, unsigned th
 	pthread_cond_init(&p->freed, &attr);
 	pthread_condattr_destroy(&attr);
 	pthread_mutex_lock(&p->lock);
-	if (open_descriptors(p) || !hand_on(p)) {
+	if (open_descriptors(p) || !hand_on(p, &first)) {
 		log_error("pool", "what=\"cannot start: %m\"");
 		pthread_mutex_unlock(&p->lock);
 		pool_free(p);

@@ -14,15 +14,15 @@ SECONDS = 4
 
 def pair(upstream):
     """Both in turn: the ratios, both rates and the program's CPU per call."""
-    gate = rig.Gate(upstream, threads=128).start()
+    gate = rig.Gate(upstream, threads=128, workers=2).start()
     proxy = rig.Proxy(upstream)
     ours, theirs, cpu_us = [], [], []
     rig.wrk(gate.port, gate.key, 1)
     rig.wrk(proxy.port, proxy.key, 1)
     for _ in range(ROUNDS):
-        before = rig.cpu_s(gate.pool.proc.pid)
+        before = sum(map(rig.cpu_s, gate.pool.pids()))
         seen = rig.wrk(gate.port, gate.key, SECONDS)
-        cpu_us.append((rig.cpu_s(gate.pool.proc.pid) - before) * 1e6 / seen["requests"])
+        cpu_us.append((sum(map(rig.cpu_s, gate.pool.pids())) - before) * 1e6 / seen["requests"])
         reference = rig.wrk(proxy.port, proxy.key, SECONDS)
         if seen["bad"] or reference["bad"]:
             raise RuntimeError(f"calls failed: {seen} {reference}")

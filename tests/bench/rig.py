@@ -75,6 +75,9 @@ class Upstream:
 class OneProcess(postern.Pool):
     """The program as one process that serves by itself."""
 
+    def pids(self):
+        return [self.proc.pid]
+
     def start(self):
         argv = [self.site.bin, "serve", "--config", self.site.conf, "--listen", f"unix:{self.socket}"]
         self.proc = proc.Proc([*argv, "--threads", self.threads], self.log, web_user=True)
@@ -82,14 +85,22 @@ class OneProcess(postern.Pool):
         return self
 
 
+class Workers(postern.Pool):
+    """The program as the shipped unit runs it."""
+
+    def pids(self):
+        return self.worker_pids()
+
+
 class Gate(hosts.LighttpdSocket):
     """lighttpd with the shipped configuration, and the program behind it."""
 
     reload_settings = LIMITS
 
-    def __init__(self, upstream, threads=64, **options):
+    def __init__(self, upstream, threads=64, workers=0, **options):
         super().__init__(upstream.url, **{**OPTIONS, **options})
-        self.pool = OneProcess(self.site, threads=threads)
+        kind = Workers if workers else OneProcess
+        self.pool = kind(self.site, workers=workers, threads=threads)
         remove_at_exit(self.site.dir)
 
     @property
