@@ -52,7 +52,8 @@ struct pool {
 	struct worker *idle;  /* a stack: the last one in is the first one out */
 	bool led;	      /* a thread is the leader */
 	bool stopping;
-	unsigned ending; /* threads about to be free */
+	unsigned ending;    /* threads about to be free */
+	unsigned accepting; /* threads beside the leader that look at the socket */
 	unsigned threads, threads_max;
 	struct worker *last_started; /* every thread there ever was, to be joined at the end */
 	struct parking *parking;
@@ -223,15 +224,15 @@ await_ending(struct pool *p)
 	return p->led || p->stopping;
 }
 
-/* Nobody accepts any more: new connections are refused at once, or go to the other processes on the
- * socket. Called with the lock held and no leader in place. */
+/* Once nobody accepts any more: new connections are refused at once, or go to the other processes
+ * on the socket, and the waiting ones are closed. Called with the lock held. */
 static void
-close_listener(struct pool *p)
+close_if_over(struct pool *p)
 {
-	if (p->listen_fd >= 0) {
-		(void)close(p->listen_fd);
-		p->listen_fd = -1;
-	}
+	if (!p->stopping || p->led || p->accepting > 0 || p->listen_fd < 0)
+		return;
+	(void)close(p->listen_fd);
+	p->listen_fd = -1;
 	parking_end(p->parking);
 }
 
@@ -247,9 +248,34 @@ await_lead(struct pool *p, struct worker *self)
 			pthread_cond_wait(&self->wake, &p->lock);
 		p->led = p->led && !self->called;
 	}
-	if (p->stopping && !p->led)
-		close_listener(p);
+	close_if_over(p);
 	return !p->stopping;
+}
+
+/* A thread that has just ended a call takes the next one itself when it is waiting already: nobody
+ * has to be woken for it. -1 when none is. */
+static int
+take_waiting(struct pool *p, struct worker *self)
+{
+	bool may;
+	int fd = -1;
+
+	pthread_mutex_lock(&p->lock);
+	may = self->ending && !p->stopping;
+	p->accepting += may ? 1 : 0;
+	pthread_mutex_unlock(&p->lock);
+	if (!may)
+		return -1;
+	fd = take_new(p);
+	pthread_mutex_lock(&p->lock);
+	p->accepting--;
+	if (fd >= 0) {
+		p->ending--;
+		self->ending = false;
+	}
+	close_if_over(p);
+	pthread_mutex_unlock(&p->lock);
+	return fd;
 }
 
 /* Waits for a call. */
@@ -259,6 +285,9 @@ take(struct pool *p, struct worker *self, int *fd)
 	enum taken what = TAKEN_STOP;
 	struct worker *next = NULL;
 
+	*fd = take_waiting(p, self);
+	if (*fd >= 0)
+		return TAKEN_CALL;
 	pthread_mutex_lock(&p->lock);
 	p->ending -= self->ending ? 1 : 0;
 	if (await_lead(p, self)) {
@@ -270,8 +299,7 @@ take(struct pool *p, struct worker *self, int *fd)
 		*fd = lead(p);
 		pthread_mutex_lock(&p->lock);
 		p->led = false;
-		if (p->stopping)
-			close_listener(p);
+		close_if_over(p);
 		if (*fd >= 0)
 			what = hand_on(p, &next) || await_ending(p) ? TAKEN_CALL : TAKEN_LAST;
 	}
@@ -383,8 +411,7 @@ pool_stop(struct pool *p)
 	for (struct worker *w = p->idle; w; w = w->below)
 		pthread_cond_signal(&w->wake);
 	p->idle = NULL;
-	if (!p->led)
-		close_listener(p);
+	close_if_over(p);
 	pthread_mutex_unlock(&p->lock);
 	if (write(p->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		log_error("pool", "what=\"the leader cannot be woken: %m\"");
