@@ -253,7 +253,8 @@ await_lead(struct pool *p, struct worker *self)
 }
 
 /* A thread that has just ended a call takes the next one itself when it is waiting already: nobody
- * has to be woken for it. -1 when none is. */
+ * has to be woken for it. Only beside a leader: somebody must be left to refuse. -1 when none is.
+ */
 static int
 take_waiting(struct pool *p, struct worker *self)
 {
@@ -261,7 +262,7 @@ take_waiting(struct pool *p, struct worker *self)
 	int fd = -1;
 
 	pthread_mutex_lock(&p->lock);
-	may = self->ending && !p->stopping;
+	may = self->ending && p->led && !p->stopping;
 	p->accepting += may ? 1 : 0;
 	pthread_mutex_unlock(&p->lock);
 	if (!may)
