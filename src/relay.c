@@ -45,6 +45,9 @@ struct relay {
 	bool opened;	/* message_start has passed */
 	bool closed;	/* message_stop has passed */
 	int64_t closed_ms;
+	uint64_t blocks; /* content blocks begun so far */
+	bool block_open; /* the last of them has not ended */
+	bool odd;	 /* the log knows that they are out of order */
 };
 
 static int
@@ -118,17 +121,42 @@ on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
 	return -1;
 }
 
+/* Blocks come one after the other, each begun, continued and ended under its own index. A stream
+ * that does otherwise is passed on, since a newer API may have its reasons, and the log says so
+ * once. */
+static void
+watch_blocks(struct relay *r, const struct event *what)
+{
+	bool right;
+
+	if (what->type == EVENT_BLOCK_START) {
+		right = !r->block_open && what->index == r->blocks;
+		r->block_open = true;
+		r->blocks++;
+	} else {
+		right = r->block_open && what->index == r->blocks - 1;
+		r->block_open = r->block_open && what->type != EVENT_BLOCK_STOP;
+	}
+	if (!right && !r->odd)
+		log_warn("grammar",
+		    "request_id=%s upstream=%s what=\"content blocks out of order\"",
+		    r->order->answer->request_id, r->out->target->upstream->name);
+	r->odd = r->odd || !right;
+}
+
 /* What the grammar of a stream demands of one event (messages-api.md 4). */
 static int
-check_grammar(struct relay *r, enum event_type type)
+check_grammar(struct relay *r, const struct event *what)
 {
-	if (type == EVENT_MESSAGE_START && r->opened)
+	if (what->type == EVENT_MESSAGE_START && r->opened)
 		return fail(r, FAULT_UP_ANSWER, "The upstream began its message twice.");
-	if (type >= EVENT_BLOCK_START && type <= EVENT_MESSAGE_STOP && !r->opened) {
+	if (what->type >= EVENT_BLOCK_START && what->type <= EVENT_MESSAGE_STOP && !r->opened) {
 		return fail(
 		    r, FAULT_UP_ANSWER, "The upstream's stream did not begin with message_start.");
 	}
-	r->opened = r->opened || type == EVENT_MESSAGE_START;
+	if (what->type >= EVENT_BLOCK_START && what->type <= EVENT_BLOCK_STOP)
+		watch_blocks(r, what);
+	r->opened = r->opened || what->type == EVENT_MESSAGE_START;
 	return 0;
 }
 
@@ -158,7 +186,7 @@ judge_event(struct relay *r, struct span name, const struct event *what)
 	if (what->type == EVENT_PING || what->type == EVENT_NOTHING) {
 		if (!r->order->answer->begun && !r->opened)
 			return PASS_DROP;
-	} else if (check_grammar(r, what->type)) {
+	} else if (check_grammar(r, what)) {
 		return PASS_STOP;
 	}
 	if (what->type == EVENT_NOTHING)
@@ -442,7 +470,8 @@ start_target(struct relay *r, const struct target *target)
 	r->sse = (struct sse){ 0 };
 	r->status = 0;
 	r->content_type[0] = '\0';
-	r->streaming = r->opened = r->closed = false;
+	r->streaming = r->opened = r->closed = r->block_open = r->odd = false;
+	r->blocks = 0;
 	buf_reset(&r->hold, HOLD_KEEP);
 	buf_reset(&r->lines, HOLD_KEEP);
 	spool_clear(&r->whole, HOLD_KEEP);

@@ -145,13 +145,15 @@ name_in(struct span data)
 void
 anthropic_event(struct span name, struct span data, struct event *out)
 {
-	*out = (struct event){ .type = EVENT_NOTHING };
+	*out = (struct event){ .type = EVENT_NOTHING, .index = UINT64_MAX };
 	if (!data.p)
 		return;
 	if (name.n == 0)
 		name = out->type_name = name_in(data);
 	out->type = type_of(name);
-	if (out->type == EVENT_MESSAGE_START)
+	if (out->type >= EVENT_BLOCK_START && out->type <= EVENT_BLOCK_STOP)
+		(void)!json_u64(json_find(data, SPAN("index")), INT64_MAX, &out->index);
+	else if (out->type == EVENT_MESSAGE_START)
 		out->usage = json_find_in(data, "message", "usage", NULL);
 	else if (out->type == EVENT_MESSAGE_DELTA)
 		out->usage = json_find(data, SPAN("usage"));

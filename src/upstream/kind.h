@@ -46,10 +46,9 @@ enum event_type {
 
 struct event {
 	enum event_type type;
-	struct span
-	    type_name; /* as the data says it; for events that came without an `event:` line */
-	struct span
-	    usage; /* the raw usage object of message_start and message_delta; p NULL: none */
+	struct span type_name; /* of an event that came without a name: what its data says */
+	struct span usage;     /* raw, of message_start and message_delta; p NULL: none */
+	uint64_t index;	       /* of the block that a block event is about; UINT64_MAX: none */
 };
 
 struct kind {

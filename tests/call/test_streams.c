@@ -626,6 +626,56 @@ row_echo(struct check *c)
 	check_same(c, world.body, span_of(want));
 }
 
+#define BLOCK(event, n) EV(event, "{\"type\":\"" event "\",\"index\":" n "}")
+
+/* Blocks of one stream, and whether the log finds them out of order; they are passed on all the
+ * same. */
+static const struct {
+	const char *what;
+	struct span blocks;
+	bool odd;
+} orders[] = {
+	{ "none", SPAN(""), false },
+	{ "two",
+	    SPAN(BLOCK("content_block_start", "0") BLOCK("content_block_stop", "0")
+		    BLOCK("content_block_start", "1") BLOCK("content_block_delta", "1")
+			BLOCK("content_block_stop", "1")),
+	    false },
+	{ "begun at 1", SPAN(BLOCK("content_block_start", "1")), true },
+	{ "begun twice", SPAN(BLOCK("content_block_start", "0") BLOCK("content_block_start", "0")),
+	    true },
+	{ "one goes on in another",
+	    SPAN(BLOCK("content_block_start", "0") BLOCK("content_block_delta", "1")), true },
+	{ "one goes on behind its end",
+	    SPAN(BLOCK("content_block_start", "0") BLOCK("content_block_stop", "0")
+		    BLOCK("content_block_delta", "0")),
+	    true },
+	{ "never begun", SPAN(BLOCK("content_block_delta", "0")), true },
+	{ "without an index", SPAN(EV("content_block_start", "{\"type\":\"content_block_start\"}")),
+	    true },
+};
+
+static void
+row_order(struct check *c, size_t i)
+{
+	struct buf in = buf_make(4096);
+	struct replay answer = { .status = 200, .headers = STREAM_HEADERS };
+
+	check_row(c, "order of blocks: %s", orders[i].what);
+	check_that(c,
+	    !buf_add(&in, SPAN(EV_START)) && !buf_add(&in, orders[i].blocks) &&
+		!buf_add(&in, SPAN(EV_STOP)),
+	    "no memory");
+	answer.body = buf_span(&in);
+	world_begin("POST", "/v1/messages", ASK);
+	world_answers(&answer, 1);
+	world_run();
+	expect_stream(buf_span(&in), NULL);
+	check_that(c, world_holds(world_log(), SPAN("event=grammar")) == orders[i].odd, "odd: %d",
+	    !orders[i].odd);
+	buf_free(&in);
+}
+
 int
 main(void)
 {
@@ -642,6 +692,8 @@ main(void)
 		row_first(&c, i, 0);
 		row_first(&c, i, 1);
 	}
+	for (size_t i = 0; i < ROWS(orders); i++)
+		row_order(&c, i);
 	row_flushes(&c);
 	row_huge(&c, 15 * MIB, true);
 	row_huge(&c, 16 * MIB, false);
