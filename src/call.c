@@ -411,7 +411,11 @@ refusal_lines(struct call *c)
 	if ((r->fault == FAULT_BUSY || r->fault == FAULT_DRAINING) &&
 	    buf_add(t, SPAN("retry-after: 1\r\n")))
 		return -1;
-	return r->no_retry ? buf_add(t, SPAN("x-should-retry: false\r\n")) : 0;
+	/* Another try with the same key would not help; without a word clients back off for
+	 * minutes. */
+	return r->no_retry || fault_row(r->fault)->status == 401
+	    ? buf_add(t, SPAN("x-should-retry: false\r\n"))
+	    : 0;
 }
 
 static void
@@ -523,7 +527,7 @@ walk(struct call *c, bool busy)
 {
 	enum fault f = step_head(c);
 
-	if (!f && busy)
+	if (!f && busy && c->head.row->steps[0] == step_era) /* knocks and health cost nothing */
 		f = FAULT_BUSY;
 	for (size_t i = 0; !f && c->head.row->steps[i]; i++)
 		f = c->head.row->steps[i](c);

@@ -92,7 +92,9 @@ store_for(struct gate *g, const struct conf *c)
 		store_release(s);
 		return NULL;
 	}
+	pthread_mutex_lock(&g->lock);
 	g->store_tried_ms = clock_mono_ms();
+	pthread_mutex_unlock(&g->lock);
 	s->store = parts_store(g->parts, SPAN("local"))->open(s->keys, s->state);
 	return s;
 }
@@ -114,7 +116,7 @@ era_make(struct gate *g, struct conf *c)
 	h->store = store_for(g, c);
 	h->era.store = h->store ? h->store->store : NULL;
 	if (!h->era.credentials || !h->store) {
-		era_release(h);
+		gate_leave(g, &h->era);
 		return NULL;
 	}
 	return h;
@@ -156,8 +158,6 @@ put_in_force(struct gate *g, struct held_era *made)
 	old = g->current;
 	g->current = made;
 	pthread_mutex_unlock(&g->lock);
-	if (old)
-		log_info("config", "file=%s what=\"the new one is in force\"", g->conf_path);
 	gate_leave(g, old ? &old->era : NULL);
 }
 
@@ -170,31 +170,54 @@ lacks_store(const struct gate *g)
 	    clock_mono_ms() - g->store_tried_ms >= STORE_RETRY_MS;
 }
 
+/* Takes over a text that was read, unless it says what was in force already. */
+static void
+take_text(struct gate *g, struct buf *text)
+{
+	bool same = g->stamp.taken_ns && span_eq(buf_span(text), buf_span(&g->text));
+	bool first = !g->current;
+	struct held_era *made;
+
+	if (same && !lacks_store(g)) {
+		buf_free(text);
+		return;
+	}
+	made = era_of_text(g, text);
+	if (made)
+		put_in_force(g, made);
+	if (!made)
+		log_error("config", "file=%s what=\"refused; %s\"", g->conf_path,
+		    first ? "every call is refused until it is mended"
+			  : "the one before stays in force");
+	else if (!first && !same)
+		log_info("config", "file=%s what=\"the new one is in force\"", g->conf_path);
+	buf_free(&g->text);
+	g->text = *text;
+}
+
+/* True for a failure that may be over at the next call: no descriptor, no memory. */
+static bool
+is_passing(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 /* Reads the file once more. Called with the load lock held. */
 static void
 load(struct gate *g, const struct stamp *now)
 {
 	struct buf text = buf_make(CONF_FILE_MAX);
-	struct held_era *made;
 
 	if (file_read(g->conf_path, &text)) {
+		int error = errno;
+
 		log_error(
-		    "config", "file=%s error=%d what=\"cannot be read\"", g->conf_path, errno);
+		    "config", "file=%s error=%d what=\"cannot be read\"", g->conf_path, error);
 		buf_free(&text);
-	} else if (g->stamp.taken_ns && !lacks_store(g) &&
-	    span_eq(buf_span(&text), buf_span(&g->text))) {
-		buf_free(&text);
+		if (is_passing(error))
+			return;
 	} else {
-		made = era_of_text(g, &text);
-		if (made) {
-			put_in_force(g, made);
-		} else {
-			log_error("config", "file=%s what=\"refused; %s\"", g->conf_path,
-			    g->current ? "the one before stays in force"
-				       : "every call is refused until it is mended");
-		}
-		buf_free(&g->text);
-		g->text = text;
+		take_text(g, &text);
 	}
 	pthread_mutex_lock(&g->lock);
 	g->stamp = *now;

@@ -37,7 +37,7 @@ unix_path(const char *where)
 static bool
 is_served(const struct sockaddr_un *to)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 &&
 	    errno == ECONNREFUSED;
 

@@ -78,6 +78,8 @@ parking_add(struct parking *p, int fd, enum parked as)
 	struct epoll_event e = { .events = EPOLLIN | EPOLLRDHUP, .data.fd = fd };
 	bool waits;
 
+	if (as == PARKED_LINGERING)
+		(void)shutdown(fd, SHUT_WR);
 	pthread_mutex_lock(&p->lock);
 	waits = !p->ended && fd < FD_MAX && epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
 	if (waits) {
@@ -133,35 +135,33 @@ parking_sort(struct parking *p, int fd)
 	return -1;
 }
 
-/* Reads and throws away what has come on a lingering connection; closes it with its host. */
-static void
-swallow(struct parking *p, int fd)
+/* Reads and throws away what has come on a lingering connection. True when its host has closed. */
+static bool
+swallow(int fd)
 {
 	char sink[16 * 1024];
 	ssize_t n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
 
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)))
-		return;
-	pthread_mutex_lock(&p->lock);
-	take_out(p, fd);
-	pthread_mutex_unlock(&p->lock);
-	(void)close(fd);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
 int
 parking_ready(struct parking *p, int fd)
 {
-	bool lingers;
+	enum parked as;
 
+	/* What is no longer waiting was closed for want of descriptors after its event was taken.
+	 */
 	pthread_mutex_lock(&p->lock);
-	lingers = p->places[fd].as == PARKED_LINGERING;
-	if (!lingers)
+	as = p->places[fd].as;
+	if (as == PARKED_IDLE) {
 		take_out(p, fd);
+	} else if (as == PARKED_LINGERING && swallow(fd)) {
+		take_out(p, fd);
+		(void)close(fd);
+	}
 	pthread_mutex_unlock(&p->lock);
-	if (!lingers)
-		return parking_sort(p, fd);
-	swallow(p, fd);
-	return -1;
+	return as == PARKED_IDLE ? parking_sort(p, fd) : -1;
 }
 
 int

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,8 +27,6 @@
 #define ACCEPT_PAUSE_MS 50
 /* More than a host takes to close, less than a client would notice. */
 #define ENDING_WAIT_MS 300
-/* Descriptors above this are served but not kept. */
-#define PARKED_MAX 65536u
 
 /* A thread. */
 struct worker {
@@ -171,6 +171,7 @@ start_thread(struct worker *w)
 	(void)pthread_attr_setstacksize(&attr, POOL_STACK);
 	error = pthread_create(&w->thread, &attr, thread_main, w);
 	(void)pthread_attr_destroy(&attr);
+	errno = error;
 	return error;
 }
 
@@ -359,7 +360,10 @@ static int
 open_descriptors(struct pool *p)
 {
 	int flags = fcntl(p->listen_fd, F_GETFL);
+	int on = 1;
 
+	/* Accepted connections inherit it; a unix socket has no such option and needs none. */
+	(void)setsockopt(p->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	p->parking = parking_open(p->epoll_fd);

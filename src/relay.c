@@ -116,6 +116,7 @@ on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
 	if (spool_add(&r->whole, data) != SPOOL_OK || spool_view(&r->whole, &data))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's error is too large.");
 	r->kind->refusal(200, data, refusal);
+	r->out->refusal_lines = buf_span(&r->lines);
 	if ((r->order->answer->begun || r->opened) && refusal->body.p)
 		return pass_error(r, ev);
 	return -1;
@@ -387,25 +388,27 @@ static const struct transfer_sink sink = { .head = on_head, .data = on_data, .ti
 static int
 check_whole(struct relay *r, struct span body)
 {
+	enum { AT_TYPE, AT_USAGE };
 	struct json_member m[] = { { .name = SPAN("type") }, { .name = SPAN("usage") } };
 	struct json_fault fault;
 
-	if (r->status == 204 || span_trim(body).n == 0)
+	if (r->status == 204 || span_trim(body).n == 0 || json_empty(body))
 		return fail(r, FAULT_UP_ANSWER, "The upstream answered with nothing.");
 	if (json_scan(body, JSON_DEPTH_MAX, m, 2, &fault)) {
 		return fail(
 		    r, FAULT_UP_ANSWER, "The upstream's answer is not JSON, or it was cut off.");
 	}
-	if (span_eq(m[0].value, SPAN("\"error\""))) {
+	if (span_eq(m[AT_TYPE].value, SPAN("\"error\""))) {
 		r->kind->refusal(r->status, body, &r->out->refusal);
+		r->out->refusal_lines = buf_span(&r->lines);
 		return -1;
 	}
 	if (r->order->turn->stream) {
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream answered with JSON instead of an event stream.");
 	}
-	if (json_type(m[1].value) == 'o')
-		usage_set(&r->out->usage, m[1].value);
+	if (json_type(m[AT_USAGE].value) == 'o')
+		usage_set(&r->out->usage, m[AT_USAGE].value);
 	r->out->counted = r->order->op == OP_MESSAGES;
 	return 0;
 }
@@ -577,7 +580,8 @@ try_target(struct relay *r, const struct target *target)
 		.params = o->params };
 
 	start_target(r, target);
-	if (credentials_secret(o->era->credentials, target->upstream, &r->secret)) {
+	if (r->kind->request &&
+	    credentials_secret(o->era->credentials, target->upstream, &r->secret)) {
 		(void)fail(r, FAULT_CONFIG, "The gate has no credential for its upstream.");
 	} else if (r->kind->answer) {
 		ask_built_in(r, &ask);

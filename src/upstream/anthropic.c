@@ -208,9 +208,17 @@ anthropic_refusal(int status, struct span body, struct refusal *out)
 		take_string(json_find(error, SPAN("message")), out->message, sizeof(out->message));
 		return;
 	}
-	refusal_set(out, FAULT_UP_ERROR,
+	if (!out->type[0])
+		(void)snprintf(out->type, sizeof(out->type), "%s", fault_type_of_status(status));
+	take_string(json_find(error, SPAN("message")), out->message, sizeof(out->message));
+	if (out->message[0])
+		return;
+	/* That there is nothing at the path is our configuration's fault, said by some other
+	 * server. */
+	if (status == 404 || status == 405 || status == 407)
+		*out = (struct refusal){ .fault = FAULT_UP_ANSWER };
+	refusal_set(out, out->fault,
 	    "The upstream answered HTTP %d without an error of the Messages API.", status);
-	(void)snprintf(out->type, sizeof(out->type), "%s", fault_type_of_status(status));
 }
 
 const struct kind kind_anthropic = {

@@ -112,14 +112,15 @@ credentials_secret(struct credentials *cr, const struct conf_upstream *u, struct
 	if (u->api_key_file)
 		return file_secret(cr, u, out);
 	if (u->api_key_env) {
-		const char *value = getenv(u->api_key_env);
+		struct span value = span_trim(span_of(getenv(u->api_key_env)));
 
-		if (!value || !*value) {
-			log_error("credential", "upstream=%s variable=%s what=\"it is not set\"",
-			    u->name, u->api_key_env);
+		if (value.n == 0 || !header_value_ok(value)) {
+			log_error("credential",
+			    "upstream=%s variable=%s what=\"it must hold the secret\"", u->name,
+			    u->api_key_env);
 			return -1;
 		}
-		return buf_add(out, span_trim(span_of(value)));
+		return buf_add(out, value);
 	}
 	return 0;
 }

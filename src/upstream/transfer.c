@@ -189,7 +189,9 @@ head_line(struct transfer_head *h, struct span name, struct span value)
 		take_value(value, h->request_id, sizeof(h->request_id));
 	} else if (strcmp(lower, "content-encoding") == 0) {
 		h->encoded = !span_eq_nocase(value, SPAN("identity"));
-	} else if (header_relay(span_of(lower))) {
+	} else if (header_relay(span_of(lower)) &&
+	    name.n + value.n + 4 <=
+		h->relay.max - h->relay.len) { /* what does not fit is left out */
 		return buf_add(&h->relay, span_of(lower)) || buf_add(&h->relay, SPAN(": ")) ||
 		    buf_add(&h->relay, value) || buf_add(&h->relay, SPAN("\r\n"));
 	}
@@ -213,7 +215,6 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	struct span trimmed = span_trim(line);
 	const char *colon = memchr(trimmed.p, ':', trimmed.n);
 
-	r->heard_ms = clock_mono_ms();
 	if (r->headed) /* trailers of a chunked answer */
 		return line.n;
 	if (is_status_line(trimmed)) {
@@ -229,8 +230,9 @@ on_header(char *p, size_t size, size_t n, void *arg)
 			return 0;
 		return line.n;
 	}
-	if (h->status < 200)
+	if (h->status < 200) /* the answer is still to come, and its limit goes on */
 		return line.n;
+	r->heard_ms = clock_mono_ms();
 	r->headed = true;
 	r->stopped = r->sink->head(r->arg, h) != 0;
 	return r->stopped ? 0 : line.n;
