@@ -34,6 +34,7 @@
  * second. */
 #define HOSTED_DRAIN_MS 300
 #define CUT_WAIT_MS	500
+#define CUT_CGI_S	2
 /* How often a drain looks for a second signal. */
 #define STOP_LOOK_MS 100
 /* When calls were told to end, those that still write to a client that does not read are left
@@ -46,6 +47,7 @@ struct serve {
 	unsigned workers;  /* 0: this process serves itself */
 	unsigned threads;
 	int listen_fd;
+	struct listener_file made; /* by --listen; removed when the stop begins */
 	bool by_web_server;
 };
 
@@ -151,7 +153,8 @@ note_stop(struct stops *s, const siginfo_t *info)
 		s->by_others++;
 }
 
-static void
+/* Returns who has asked. */
+static pid_t
 await_stop(struct stops *s)
 {
 	sigset_t set;
@@ -161,6 +164,7 @@ await_stop(struct stops *s)
 	while (sigwaitinfo(&set, &info) < 0)
 		;
 	note_stop(s, &info);
+	return info.si_pid;
 }
 
 /* True when one side has asked a second time: its patience has ended. */
@@ -218,6 +222,8 @@ static void
 stop(struct pool *p, struct gate *g, const struct serve *s, int cut_fd, struct stops *stops)
 {
 	log_info("serve", "pid=%ld what=\"stopping\"", (long)getpid());
+	if (s->workers == 0 && s->where)
+		listener_remove(s->where, &s->made);
 	pool_stop(p);
 	if (drain(p, drain_ms(g, s->by_web_server), stops))
 		return;
@@ -250,7 +256,7 @@ work(void *arg)
 		return 1;
 	}
 	log_info("serve", "pid=%ld threads=%u what=\"ready\"", (long)getpid(), s->threads);
-	await_stop(&stops);
+	(void)await_stop(&stops);
 	stop(p, g, s, cut_fd, &stops);
 	pool_free(p);
 	gate_close(g);
@@ -258,15 +264,25 @@ work(void *arg)
 	return 0;
 }
 
-/* A CGI host that stops, or whose client has left, says so by SIGTERM. */
+/* A CGI host that stops, or whose client has left, says so by SIGTERM. The call ends by itself,
+ * unless it waits for a host that neither sends the rest of the body nor closes. */
 static void *
 cut_on_signal(void *arg)
 {
 	const int *cut_fd = arg;
+	struct timespec patience = { .tv_sec = CUT_CGI_S };
 	struct stops stops = { 0 };
+	sigset_t set;
+	siginfo_t info;
 
-	await_stop(&stops);
+	if (await_stop(&stops) == getpid()) /* the call is over */
+		return NULL;
 	cut_calls(*cut_fd);
+	stop_signals(&set);
+	do {
+		if (sigtimedwait(&set, &info, &patience) < 0)
+			_exit(0);
+	} while (info.si_pid != getpid());
 	return NULL;
 }
 
@@ -364,21 +380,27 @@ check_conf(const struct serve *s)
 	return e ? 0 : 1;
 }
 
+/* The socket's file goes before the socket: once nobody listens, a successor may put its own there.
+ */
+static void
+stop_listening(void *arg)
+{
+	const struct serve *s = arg;
+
+	if (s->where)
+		listener_remove(s->where, &s->made);
+	(void)close(s->listen_fd);
+}
+
 static int
 serve_fcgi(struct serve *s)
 {
-	struct listener_file made;
-	int rc;
-
 	if (s->where && check_conf(s))
 		return 1;
-	s->listen_fd = s->where ? listener_open(s->where, &made) : STDIN_FILENO;
+	s->listen_fd = s->where ? listener_open(s->where, &s->made) : STDIN_FILENO;
 	if (s->listen_fd < 0)
 		return 1;
-	rc = s->workers > 0 ? supervisor_run(s->workers, s->listen_fd, work, s) : work(s);
-	if (s->where)
-		listener_remove(s->where, &made);
-	return rc;
+	return s->workers > 0 ? supervisor_run(s->workers, work, stop_listening, s) : work(s);
 }
 
 int

@@ -134,7 +134,7 @@ wait_signal(int64_t wait_ms)
 }
 
 int
-supervisor_run(unsigned workers, int listen_fd, supervisor_work *work, void *arg)
+supervisor_run(unsigned workers, supervisor_work *work, supervisor_stop *stopping, void *arg)
 {
 	struct supervisor s = { .workers = calloc(workers, sizeof(*s.workers)), .n = workers };
 
@@ -151,7 +151,7 @@ supervisor_run(unsigned workers, int listen_fd, supervisor_work *work, void *arg
 		sig = wait_signal(wait_ms);
 		if (sig == SIGTERM || sig == SIGINT || sig == SIGUSR1) {
 			if (!s.stopping)
-				(void)close(listen_fd);
+				stopping(arg);
 			s.stopping = true;
 			send_all(&s, SIGTERM);
 		}
