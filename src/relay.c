@@ -392,7 +392,7 @@ check_whole(struct relay *r, struct span body)
 	struct json_member m[] = { { .name = SPAN("type") }, { .name = SPAN("usage") } };
 	struct json_fault fault;
 
-	if (r->status == 204 || span_trim(body).n == 0 || json_empty(body))
+	if (r->status == 204 || span_trim(body).n == 0 || json_empty(span_trim(body)))
 		return fail(r, FAULT_UP_ANSWER, "The upstream answered with nothing.");
 	if (json_scan(body, JSON_DEPTH_MAX, m, 2, &fault)) {
 		return fail(

@@ -13,7 +13,7 @@
 MUST_CHECK int header_of_param(struct span param, char out[static HEADER_NAME_LEN]);
 
 /* True when a request header of this lower-case name goes on to an upstream that speaks the
- * Messages API: content-type, accept, user-agent, anthropic-*, x-stainless-*, x-claude-code-*,
+ * Messages API: accept, user-agent, anthropic-*, x-stainless-*, x-claude-code-*,
  * x-app, traceparent, tracestate. Credentials, cookies, hop-by-hop headers and everything else do
  * not. */
 bool header_forward(struct span name);

@@ -66,7 +66,15 @@ static const struct {
 	    { .status = 400,
 		.headers = JSON_HEADERS,
 		.body = SPAN("{\"error\":{\"message\":\"bad\"}}") },
-	    400, "invalid_request_error", "up-error", NULL },
+	    400, "invalid_request_error", "up-error", "\"bad\"" },
+	{ "404 of some other server",
+	    { .status = 404, .headers = "content-type: text/html\n", .body = SPAN("<html>") }, 502,
+	    "api_error", "up-answer", NULL },
+	{ "405 of some other server",
+	    { .status = 405, .headers = "content-type: text/html\n", .body = SPAN("<html>") }, 502,
+	    "api_error", "up-answer", NULL },
+	{ "an empty object", { .status = 200, .headers = JSON_HEADERS, .body = SPAN(" { } ") }, 502,
+	    "api_error", "up-answer", NULL },
 	{ "an envelope that is cut off",
 	    { .status = 400,
 		.headers = JSON_HEADERS,
@@ -406,6 +414,24 @@ row_count(struct check *c, size_t i)
 		check_same(c, world.body, counts[i].answer.body);
 }
 
+/* An error that comes as the first event becomes a status, with what its headers say of another
+ * try. */
+static void
+row_first_event(struct check *c)
+{
+	static const struct replay answer = { .status = 200,
+		.headers = STREAM_HEADERS "retry-after: 7\nx-should-retry: true\n",
+		.body = SPAN(EV_ERROR("overloaded_error")) };
+
+	check_row(c, "an error as the first event keeps retry-after");
+	world_begin("POST", "/v1/messages", WORLD_BODY("plain", WORLD_STREAM));
+	world_answers(&answer, 1);
+	world_run();
+	world_expect(529, "overloaded_error");
+	check_same(c, world_header("retry-after"), SPAN("7"));
+	check_same(c, world_header("x-should-retry"), SPAN("true"));
+}
+
 int
 main(void)
 {
@@ -417,6 +443,7 @@ main(void)
 		row_one(&c, i, 1);
 	}
 	row_words(&c);
+	row_first_event(&c);
 	row_long_error(&c, 400, 50000, false);
 	row_long_error(&c, 400, 70000, false);
 	row_long_error(&c, 400, 200000, false);

@@ -78,6 +78,8 @@ row_place(struct check *c, size_t i)
 		world_expect_booked("key", places[i].key);
 	if (places[i].status == 200)
 		return;
+	if (places[i].status == 401)
+		check_same(c, world_header("x-should-retry"), SPAN("false"));
 	check_that(c, front_mem.read == 0, "the body was read before the key was good");
 	check_that(c, front_mem.drained, "the body was left with the host");
 }
