@@ -580,11 +580,10 @@ try_target(struct relay *r, const struct target *target)
 		.params = o->params };
 
 	start_target(r, target);
-	if (r->kind->request &&
-	    credentials_secret(o->era->credentials, target->upstream, &r->secret)) {
-		(void)fail(r, FAULT_CONFIG, "The gate has no credential for its upstream.");
-	} else if (r->kind->answer) {
+	if (r->kind->answer) {
 		ask_built_in(r, &ask);
+	} else if (credentials_secret(o->era->credentials, target->upstream, &r->secret)) {
+		(void)fail(r, FAULT_CONFIG, "The gate has no credential for its upstream.");
 	} else {
 		ask.secret = buf_span(&r->secret);
 		ask_upstream(r, &ask);
