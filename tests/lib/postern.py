@@ -152,7 +152,9 @@ class Site:
         """All ledger lines, parsed."""
         lines = []
         for path in sorted(self.state.glob("ledger-*.jsonl")):
-            lines += [json.loads(line) for line in path.read_text().splitlines()]
+            # The kernel may show the first part of a line that is being written across two pages.
+            whole = path.read_text().rpartition("\n")[0]
+            lines += [json.loads(line) for line in whole.splitlines()]
         return lines
 
     def ledger_line_where(self, wanted, limit=10):
