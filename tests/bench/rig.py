@@ -111,8 +111,13 @@ class Gate(hosts.LighttpdSocket):
         """Nothing: a benchmark writes hundreds of thousands of lines, and reading them is the tests' business."""
 
 
+# The same modules and features as the other lighttpd has, which are Debian's.
 PROXY = """
-server.modules = ( "mod_proxy" )
+server.modules = ( "mod_indexfile", "mod_access", "mod_alias", "mod_redirect", "mod_proxy" )
+server.feature-flags += ( "server.h2proto" => "enable", "server.h2c" => "enable" )
+index-file.names = ( "index.php", "index.html" )
+url.access-deny = ( "~", ".inc" )
+static-file.exclude-extensions = ( ".php", ".pl", ".fcgi" )
 server.bind = "127.0.0.1"
 server.port = {port}
 server.document-root = "{dir}"
@@ -120,6 +125,7 @@ server.upload-dirs = ( "{dir}" )
 server.errorlog = "{dir}/server.log"
 {account}
 proxy.server = ( "" => (( "host" => "127.0.0.1", "port" => {upstream} )) )
+server.modules += ( "mod_dirlisting", "mod_staticfile" )
 """ + LIMITS
 
 
