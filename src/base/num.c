@@ -244,3 +244,15 @@ num_time_ms(int64_t unix_ms, char out[static NUM_TIME_LEN])
 	end[0] = 'Z';
 	end[1] = '\0';
 }
+
+int
+num_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}

@@ -11,6 +11,9 @@
 /* Decimal digits only. -1 when empty, not digits, or over max; *out is then unchanged. */
 MUST_CHECK int num_u64(struct span s, uint64_t max, uint64_t *out);
 
+/* The value of a hexadecimal digit of either case; -1 for any other character. */
+int num_hex(char c);
+
 /* A decimal number with at most `places` digits after the point, times 10^places: "3.75", 6 ->
  * 3750000. -1 when malformed, negative or over what fits. */
 MUST_CHECK int num_fixed(struct span s, unsigned places, uint64_t *out);

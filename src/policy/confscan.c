@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/num.h"
+
 #define BRACES_MAX 4u /* a list in a target in a model makes three */
 
 struct scan {
@@ -101,12 +103,6 @@ pass_octal(struct scan *s)
 	return -1;
 }
 
-static bool
-hex_digit(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* Stands on the backslash inside double quotes. */
 static int
 pass_escape(struct scan *s)
@@ -115,7 +111,7 @@ pass_escape(struct scan *s)
 	if (peek(s, 0) >= '0' && peek(s, 0) <= '9')
 		return pass_octal(s);
 	if (peek(s, 0) == 'x' && peek(s, 1) == '0' &&
-	    (peek(s, 2) == '0' || !hex_digit(peek(s, 2)))) {
+	    (peek(s, 2) == '0' || num_hex(peek(s, 2)) < 0)) {
 		finding_error(s->found, s->line, "a string cannot hold a zero byte");
 		return -1;
 	}

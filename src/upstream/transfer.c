@@ -16,7 +16,7 @@
 #define UPLOAD_BUFFER	 (16L * 1024)
 #define RECEIVE_BUFFER	 (16L * 1024)
 #define CONNECTIONS_KEPT 4L
-/* After the upstream's last event its connection may be worth keeping, but not waiting for. */
+/* The longest single wait; without a reason to wake, the loop just goes round. */
 #define WAIT_MAX_MS 60000
 
 struct transfer_shared {

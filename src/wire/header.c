@@ -1,6 +1,8 @@
 /* header: see header.h. What passes is listed, everything else stays outside. */
 #include "wire/header.h"
 
+#include "base/num.h"
+
 /* Lower-case names; a `*` at the end stands for any rest. */
 static const char *const forwarded[] = {
 	"accept",
@@ -132,18 +134,6 @@ header_is_type(struct span content_type, struct span type)
 	return span_next(&content_type, ';', &media) && span_eq_nocase(media, type);
 }
 
-static int
-header_hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int
 header_unescape(struct span s, char *out)
 {
@@ -151,8 +141,8 @@ header_unescape(struct span s, char *out)
 		char c = s.p[i];
 
 		if (c == '%') {
-			int high = s.n - i > 2 ? header_hex(s.p[i + 1]) : -1;
-			int low = s.n - i > 2 ? header_hex(s.p[i + 2]) : -1;
+			int high = s.n - i > 2 ? num_hex(s.p[i + 1]) : -1;
+			int low = s.n - i > 2 ? num_hex(s.p[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return -1;

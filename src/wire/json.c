@@ -80,18 +80,6 @@ utf8_len(const char *p, const char *end)
 	return n;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The four digits of a \u escape at p; -1 when they are not there. */
 static int32_t
 hex_four(const char *p, const char *end)
@@ -101,7 +89,7 @@ hex_four(const char *p, const char *end)
 	if (end - p < 4)
 		return -1;
 	for (int i = 0; i < 4; i++) {
-		int digit = hex_value(p[i]);
+		int digit = num_hex(p[i]);
 
 		if (digit < 0)
 			return -1;

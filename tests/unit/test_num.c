@@ -182,6 +182,23 @@ row_round_trip(struct check *c)
 	}
 }
 
+static void
+row_hex(struct check *c)
+{
+	static const char digits[] = "0123456789abcdef";
+	static const char capitals[] = "0123456789ABCDEF";
+	unsigned good = 0;
+
+	check_row(c, "digits of a hexadecimal number, and nothing else");
+	for (int i = 0; i < 16; i++) {
+		check_that(c, num_hex(digits[i]) == i, "'%c' is not %d", digits[i], i);
+		check_that(c, num_hex(capitals[i]) == i, "'%c' is not %d", capitals[i], i);
+	}
+	for (int i = -128; i < 128; i++)
+		good += num_hex((char)i) >= 0 ? 1 : 0;
+	check_that(c, good == 22, "%u characters are digits", good);
+}
+
 int
 main(void)
 {
@@ -191,5 +208,6 @@ main(void)
 	rows_dates(&c);
 	rows_times(&c);
 	row_round_trip(&c);
+	row_hex(&c);
 	return check_end(&c);
 }
