@@ -18,10 +18,11 @@ PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 BASE = buf clock fault file hash log num span spool stamp
 WIRE = header json sse
-POLICY = conf confcheck confrow confscan confvalue finding glob key ledger namelist route usage
+POLICY = admission bucket conf confcheck confrow confscan confvalue estimate finding glob key ledger namelist period \
+	price pricelist route tally usage
 DIALECT = messages models refusal
 UPSTREAM = anthropic credential echo hreq transfer
-STORE = filelock keyfile keyindex keysegment keytable keywatch local
+STORE = books filelock keyfile keyindex keysegment keytable keywatch kv ledgerfile limiter local totals
 FRONT = cgi fcgi watch
 CMD = check conf_load key key_list
 TOP = answer call conffile gate listener parking parts pool registry relay serve supervisor surface

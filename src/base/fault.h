@@ -21,6 +21,11 @@ enum fault {
 	FAULT_TOO_LARGE,       /* over max_body */
 	FAULT_HEADERS,	       /* more headers than go on to an upstream */
 	FAULT_CLIENT_GONE,     /* the client left; there is nobody to answer */
+	FAULT_LIMIT,	       /* over a limit of requests, tokens or calls at once */
+	FAULT_BUDGET,	       /* over a budget */
+	FAULT_UNPRICED,	       /* a budget, and a model without a price */
+	FAULT_LOST,	       /* the process that served the call died */
+	FAULT_STORE_AWAY,      /* the server that keeps limits and keys does not answer */
 	FAULT_BUSY,	       /* every thread is busy */
 	FAULT_DRAINING,	       /* the process is stopping */
 	FAULT_STORE,	       /* keys or state cannot be read */

@@ -27,4 +27,11 @@ const struct conf_model *conf_model(const struct conf *c, struct span id);
 /* The workspace of that name; NULL when there is none. */
 const struct conf_workspace *conf_workspace(const struct conf *c, struct span name);
 
+/* What a token of a model costs: the model's own price, else that of the first pattern of the list
+ * that matches its name, else that of its name at the upstream. NULL when there is none. */
+const struct price *conf_price(const struct conf *c, struct span model, struct span upstream_model);
+
+/* The limits of a workspace, with or without a section. */
+const struct quota *conf_quota(const struct conf *c, const struct conf_workspace *w);
+
 #endif

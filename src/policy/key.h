@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/span.h"
+#include "policy/quota.h"
 
 #define KEY_PREFIX     "sk-postern-"
 #define KEY_RANDOM_LEN 32u
@@ -22,6 +23,7 @@ struct key {
 	struct span workspace;
 	struct span name;   /* as written, without its quotes */
 	struct span models; /* comma-separated globs; p NULL: all */
+	struct quota quota; /* rpm=, tpm=, concurrent=, budget_day=, budget_month= (USD) */
 	int64_t created;    /* Unix seconds, 0 when not given */
 	int64_t expires;    /* the first second in which it is refused; 0: never */
 	int64_t revoked;    /* when it was revoked; 0: it was not */

@@ -7,6 +7,9 @@
 
 #include "base/span.h"
 #include "policy/namelist.h"
+#include "policy/price.h"
+#include "policy/pricelist.h"
+#include "policy/quota.h"
 
 enum conf_auth { CONF_AUTH_X_API_KEY, CONF_AUTH_BEARER };
 
@@ -31,8 +34,6 @@ struct conf_target {
 	int line;
 };
 
-#define CONF_PRICES 5 /* input, output, cache write 5m, cache write 1h, cache read */
-
 struct conf_model {
 	char *id;
 	char *display_name; /* NULL: the id */
@@ -41,22 +42,41 @@ struct conf_model {
 	    regions; /* never empty: wherever its targets' upstreams are when not given */
 	struct conf_target *targets;
 	size_t targets_n;
-	uint64_t price_nanousd[CONF_PRICES]; /* per token */
-	bool priced;
+	struct price price;
+	bool priced; /* price was given */
 	int line;
 };
 
 struct conf_workspace {
 	char *name;
 	struct namelist models; /* globs; empty: all */
-	uint64_t rpm, tpm;
-	uint64_t budget_month_nanousd; /* 0: none */
+	struct quota quota;	/* rpm and tpm: those of struct conf when not given */
 	int line;
 };
 
+/* Where keys, limits and totals live. Only the fields that the kind has a use for are set. */
+struct conf_store {
+	char *kind;	     /* "local" or "redis" */
+	char *host;	     /* of redis://[user@]host[:port][/db] and rediss:// */
+	char *path;	     /* of redis+unix:/path[?db=N]: its socket; host is then NULL */
+	char *user;	     /* of the ACL, or NULL */
+	char *password_file; /* or NULL */
+	char *password_env;  /* or NULL */
+	char *ca_file;	     /* certificates to trust instead of the system's, or NULL */
+	uint64_t port, db;
+	bool tls;
+	bool away_local;    /* store_away = "local": go on with this machine's own buckets */
+	int64_t timeout_ms; /* of one question */
+};
+
 struct conf {
-	char *keys;  /* path of the key file */
-	char *state; /* path of the state folder */
+	char *keys;   /* path of the key file */
+	char *state;  /* path of the state folder */
+	char *prices; /* path of the list of prices, or NULL: the built-in place, if it is there */
+	struct pricelist pricelist;
+	struct conf_store store;
+	struct quota
+	    quota; /* of workspaces that do not say otherwise, and of those without a section */
 	char *default_region;
 	uint64_t max_body;	    /* bytes */
 	int64_t commit_ms, ping_ms; /* ping_ms 0: never */

@@ -1,0 +1,84 @@
+/* limiter: what must be known at once, in a volatile kv of this boot: buckets, purses, leases, and
+ * the finished calls that are on their way to the ledger. Every take and every settle is one
+ * transaction under one lock, so that threads and processes cannot be admitted beyond a limit.
+ *
+ * A lease belongs to a holder, which is a process. A holder that has not been heard of for
+ * LIMITER_HOLD_MS is dead: the next take or beat of anybody releases its leases, and books each of
+ * those calls as "lost". */
+#ifndef POSTERN_STORE_LIMITER_H
+#define POSTERN_STORE_LIMITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "store/kv.h"
+#include "store/store.h"
+
+#define LIMITER_HOLD_MS 45000 /* a killed process's slots are free after at most so long */
+#define LIMITER_BEAT_MS 15000 /* how often a holder with leases is to be heard of */
+
+struct limiter;
+
+/* What was spent of a purse before this boot, and is not in the limiter: *spent in nano-dollars of
+ * (scope, name, period, is_month). -1 when it cannot be told; the take then fails. */
+typedef int limiter_seed(
+    void *arg, enum scope scope, struct span name, int32_t period, bool is_month, uint64_t *spent);
+
+/* Opens over a path. first_seq is the number of the last line that was written before, used when
+ * the file is new. seed may be NULL in tests: nothing was spent. NULL when it cannot be; logged. */
+struct limiter *limiter_open(
+    const char *path, uint64_t first_seq, limiter_seed *seed, void *arg, bool reader);
+
+void limiter_close(struct limiter *l);
+
+/* As the store's take. The clock is read under the lock when ask->now_ms is 0. A purse of a scope
+ * without a budget is not kept; a new one is seeded, together with what is pending. */
+MUST_CHECK enum store_status limiter_take(
+    struct limiter *l, const struct admission_ask *ask, struct admission_grant *out);
+
+/* Settles and puts the line into the queue under the next number, in one transaction. due: the
+ * settlement has to be repeated at another store, so what is needed for that is queued with it. */
+MUST_CHECK enum store_status limiter_settle(
+    struct limiter *l, const struct store_booking *b, bool due);
+
+/* Settles nothing here (the take was another store's) but queues the line. *seq is its number. */
+MUST_CHECK enum store_status limiter_queue(
+    struct limiter *l, const struct store_booking *b, bool due, uint64_t *seq);
+
+/* Marks a queued line as no longer due; one that is gone is fine. */
+MUST_CHECK enum store_status limiter_undue(struct limiter *l, uint64_t seq);
+
+/* A queued line. due's spans and structs are filled when it is due, else ask.workspace.p is NULL.
+ */
+struct limiter_line {
+	uint64_t seq;
+	struct span line; /* as ledger_format left it */
+	bool due;
+	struct admission_ask ask; /* workspace, key, model, quota */
+	struct admission_grant grant;
+	struct admission_used used;
+};
+
+/* Called with each queued line in order; not 0 ends the walk. The spans are valid during the call.
+ */
+typedef int limiter_each(void *arg, const struct limiter_line *line);
+
+/* Walks over the queue from the line after `after`, in one snapshot. */
+MUST_CHECK enum store_status limiter_lines(
+    struct limiter *l, uint64_t after, limiter_each *fn, void *arg);
+
+/* Removes queued lines up to and including upto. */
+MUST_CHECK enum store_status limiter_forget(struct limiter *l, uint64_t upto);
+
+/* True when lines are queued. */
+bool limiter_waiting(struct limiter *l);
+
+/* True while this process holds leases. */
+bool limiter_holds(const struct limiter *l);
+
+/* Says that this process is alive, releases what dead ones held, and drops records that say nothing
+ * any more (full buckets, idle accounts), some at a time. */
+MUST_CHECK enum store_status limiter_beat(struct limiter *l);
+
+#endif
