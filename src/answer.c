@@ -15,7 +15,8 @@ put_head(struct answer *a, int status, struct span content_type, struct span mor
 
 	buf_reset(t, HOLD_KEEP);
 	return buf_addf(t, "Status: %d\r\nContent-Type: ", status) || buf_add(t, content_type) ||
-	    buf_addf(t, "\r\nrequest-id: %s\r\n", a->request_id) || buf_add(t, more);
+	    buf_addf(t, "\r\nrequest-id: %s\r\n", a->request_id) || buf_add(t, a->always) ||
+	    buf_add(t, more);
 }
 
 static int

@@ -18,6 +18,7 @@ struct answer {
 	bool begun;	 /* status and headers are out */
 	bool gone;	 /* a write has failed: there is nobody */
 	int status;	 /* what was sent; 0: nothing */
+	struct span always; /* header lines that go with whatever is answered; borrowed */
 	struct buf text; /* heads and envelopes are made here */
 };
 

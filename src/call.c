@@ -1,6 +1,6 @@
 /* call: only this file knows the order of the steps. Each reads what earlier ones wrote and writes
  * its own part; none calls another; the first fault ends the walk, and the end is the same for all:
- * refuse, ledger, log, clear. */
+ * refuse, finish, settle, log, clear. */
 #include "call.h"
 
 #include <inttypes.h>
@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "answer.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "dialect/models.h"
-#include "policy/key.h"
 #include "policy/ledger.h"
+#include "receipt.h"
 #include "relay.h"
+#include "who.h"
 #include "wire/header.h"
 
 #define READ_PIECE  (16 * KIB)
@@ -32,33 +34,29 @@ struct call_head {
 	struct span region;
 };
 
-/* Whose call it is. The spans point into line. */
-struct call_who {
-	struct buf line;
-	struct key key;
-	const struct conf_workspace *workspace; /* NULL: no section */
-	bool known;
-};
-
 struct call {
 	struct gate *gate;
 	const struct front *front;
 	struct front_seat *seat;
 	struct relay *relay;
 	struct answer answer;
-	struct buf text; /* ledger lines and listings */
+	struct buf text;  /* ledger lines and listings */
+	struct buf lines; /* header lines on limits */
 	int64_t started_ms;
 	struct era *era;
 	bool accepted; /* there is a request to finish */
 
 	/* Of one request, a step's part each. */
 	struct call_head head;
-	struct call_who who;
+	struct who who;
 	struct spool body;
 	struct turn turn;
 	struct route route;
+	struct admit_order order;
+	struct admit admit;
 	struct relay_result result;
 	struct refusal refusal;
+	struct receipt receipt;
 };
 
 typedef enum fault call_step(struct call *c);
@@ -130,64 +128,10 @@ step_era(struct call *c)
 	return FAULT_NONE;
 }
 
-/* The client's key: x-api-key first, then a bearer token, where a host hides it too. */
-static struct span
-find_key_text(struct call *c)
-{
-	static const char *const places[] = { "HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION" };
-	struct span key = span_trim(span_of(param(c, "HTTP_X_API_KEY")));
-	struct span token = { 0 };
-
-	for (size_t i = 0; i < 2 && !token.p; i++)
-		token = header_bearer(span_of(param(c, places[i])));
-	if (key.n > 0 && token.n > 0 && !span_eq(key, token)) {
-		log_warn("key",
-		    "request_id=%s what=\"x-api-key and Authorization differ; x-api-key counts\"",
-		    c->answer.request_id);
-	}
-	return key.n > 0 ? key : token;
-}
-
-static enum fault
-find_key(struct call *c, struct span text)
-{
-	uint8_t hash[HASH_LEN];
-	const char *why;
-
-	if (!c->era->store || hash_sha256(text, hash))
-		return FAULT_STORE;
-	switch (c->era->store->kind->find_key(c->era->store, hash, &c->who.line)) {
-	case STORE_OK:
-		break;
-	case STORE_NOT_FOUND:
-		return FAULT_BAD_KEY;
-	default:
-		return FAULT_STORE;
-	}
-	if (key_parse(buf_span(&c->who.line), &c->who.key, &why) != KEY_LINE_KEY ||
-	    !hash_same(c->who.key.hash, hash))
-		return FAULT_BAD_KEY;
-	c->who.known = true;
-	return key_state(&c->who.key, clock_wall_ms() / 1000);
-}
-
 static enum fault
 step_authenticate(struct call *c)
 {
-	struct span text = find_key_text(c);
-	enum fault f = text.n > 0 ? find_key(c, text) : FAULT_NO_KEY;
-
-	if (f)
-		return f;
-	c->who.workspace = conf_workspace(c->era->conf, c->who.key.workspace);
-	if (!c->who.workspace && c->era->conf->workspaces_n > 0) {
-		log_error("workspace",
-		    "request_id=%s key=%.*s workspace=%.*s what=\"no section in the configuration\"",
-		    c->answer.request_id, (int)c->who.key.id.n, c->who.key.id.p,
-		    (int)c->who.key.workspace.n, c->who.key.workspace.p);
-		return FAULT_WORKSPACE;
-	}
-	return FAULT_NONE;
+	return who_find(&c->who, c->era, c->seat, c->answer.request_id);
 }
 
 static enum fault
@@ -252,6 +196,7 @@ step_parse(struct call *c)
 	if (spool_view(&c->body, &bytes))
 		return FAULT_INTERNAL;
 	f = c->answer.dialect->parse(bytes, c->head.match.surface->op, &c->turn, &c->refusal);
+	c->order.estimate = f ? (struct estimate){ 0 } : estimate_input(bytes);
 	spool_unview(&c->body);
 	return f;
 }
@@ -273,6 +218,26 @@ step_route(struct call *c)
 		refusal_set(&c->refusal, f, "model: %s%s", c->turn.model,
 		    f == FAULT_MODEL_FORBIDDEN ? " is not allowed for this key" : "");
 	}
+	return f;
+}
+
+static enum fault
+step_admit(struct call *c)
+{
+	struct admit_order *o = &c->order;
+	enum fault f;
+
+	o->era = c->era;
+	o->who = &c->who;
+	o->turn = &c->turn;
+	o->route = &c->route;
+	o->op = c->head.match.surface->op;
+	o->request_id = c->answer.request_id;
+	f = admit_call(&c->admit, o, &c->refusal);
+	buf_reset(&c->lines, HOLD_KEEP);
+	if (admit_lines(&c->admit, &c->lines))
+		return FAULT_INTERNAL;
+	c->answer.always = buf_span(&c->lines);
 	return f;
 }
 
@@ -372,7 +337,7 @@ step_knock(struct call *c)
 }
 
 static call_step *const turn_steps[] = { step_era, step_authenticate, step_body, step_parse,
-	step_route, step_forward, NULL };
+	step_route, step_admit, step_forward, NULL };
 static call_step *const models_steps[] = { step_era, step_authenticate, step_models, NULL };
 static call_step *const model_steps[] = { step_era, step_authenticate, step_model, NULL };
 static call_step *const health_steps[] = { step_health, NULL };
@@ -408,7 +373,8 @@ refusal_lines(struct call *c)
 		return -1;
 	if (r->fault == FAULT_METHOD && buf_addf(t, "Allow: %s\r\n", c->head.row->methods))
 		return -1;
-	if ((r->fault == FAULT_BUSY || r->fault == FAULT_DRAINING) &&
+	if ((r->fault == FAULT_BUSY || r->fault == FAULT_DRAINING ||
+		r->fault == FAULT_STORE_AWAY) &&
 	    buf_add(t, SPAN("retry-after: 1\r\n")))
 		return -1;
 	/* Another try with the same key would not help; without a word clients back off for
@@ -430,73 +396,46 @@ refuse(struct call *c)
 		c->answer.gone = true;
 }
 
-static const char *
-end_of(const struct call *c)
+/* Keeps what the front forgets when the request is finished. */
+static void
+note(struct call *c)
 {
-	if (c->refusal.fault == FAULT_NONE && c->answer.gone)
-		return fault_row(FAULT_CLIENT_GONE)->name;
-	return c->refusal.fault ? fault_row(c->refusal.fault)->name : "done";
+	struct receipt_facts f = { .answer = &c->answer,
+		.who = &c->who,
+		.turn = &c->turn,
+		.admit = &c->admit,
+		.result = &c->result,
+		.surface = c->head.match.surface,
+		.fault = c->refusal.fault,
+		.routed = c->route.n > 0,
+		.started_ms = c->started_ms };
+
+	receipt_fill(&c->receipt, &f);
+	receipt_request(
+	    &c->receipt, span_of(param(c, "REMOTE_ADDR")), span_of(c->head.method), c->head.path);
 }
 
+/* One ledger line per call of a known key that asks a model. */
 static void
-fill_entry(const struct call *c, struct ledger_entry *e)
+settle(struct call *c)
 {
-	const struct relay_result *r = &c->result;
+	struct ledger_entry *e = &c->receipt.entry;
+	struct store_booking b = { .ask = &c->admit.ask, .grant = &c->admit.grant };
+	struct store *s = c->era ? c->era->store : NULL;
 
-	*e = (struct ledger_entry){ .time_ms = clock_wall_ms(),
-		.request_id = span_of(c->answer.request_id),
-		.surface = span_of(c->head.match.surface ? c->head.match.surface->name : ""),
-		.model = span_of(c->turn.model),
-		.status = c->answer.status,
-		.end = end_of(c),
-		.stream = c->turn.stream,
-		.usage = r->usage,
-		.first_ms = r->target ? r->first_ms : -1,
-		.total_ms = clock_mono_ms() - c->started_ms };
-	if (c->who.known) {
-		e->key = c->who.key.id;
-		e->workspace = c->who.key.workspace;
+	if (!c->who.known || !c->head.row || !c->head.row->booked)
+		return;
+	if (c->admit.grant.held)
+		b.used = admit_used(&c->order, c->result.target, &e->usage);
+	e->cost_nanousd = b.used.nanousd;
+	buf_reset(&c->text, HOLD_KEEP);
+	if (ledger_format(e, &c->text) == 0) {
+		b.line = buf_span(&c->text);
+		if (s->kind->settle(s, &b) == STORE_OK)
+			return;
 	}
-	if (r->target) {
-		e->upstream = span_of(r->target->upstream->name);
-		e->upstream_model = r->target->model;
-		e->upstream_request_id = span_of(r->upstream_request_id);
-	}
-}
-
-/* One ledger line per call of a known key that asks a model; one access line per call. */
-static void
-book(struct call *c)
-{
-	struct ledger_entry e;
-	char path[LOG_VALUE_LEN], model[LOG_VALUE_LEN], method[LOG_VALUE_LEN],
-	    client[LOG_VALUE_LEN];
-	char file[LEDGER_NAME_LEN];
-
-	fill_entry(c, &e);
-	if (c->who.known && c->head.row && c->head.row->booked) {
-		buf_reset(&c->text, HOLD_KEEP);
-		ledger_name(e.time_ms, file);
-		if (ledger_format(&e, &c->text) ||
-		    c->era->store->kind->append(c->era->store, file, buf_span(&c->text)) !=
-			STORE_OK) {
-			log_error("ledger", "request_id=%s what=\"the line could not be written\"",
-			    c->answer.request_id);
-		}
-	}
-	if (c->result.counted && usage_none(&c->result.usage)) {
-		log_error("usage",
-		    "request_id=%s upstream=%.*s what=\"a finished call without any token count\"",
-		    c->answer.request_id, (int)e.upstream.n, e.upstream.p);
-	}
-	log_info("call",
-	    "request_id=%s client=%s method=%s path=%s status=%d end=%s key=%.*s workspace=%.*s model=%s upstream=%.*s "
-	    "first_ms=%" PRId64 " total_ms=%" PRId64,
-	    c->answer.request_id, log_value(span_of(param(c, "REMOTE_ADDR")), client),
-	    log_value(span_of(c->head.method), method), log_value(c->head.path, path), e.status,
-	    e.end, (int)e.key.n, e.key.p ? e.key.p : "", (int)e.workspace.n,
-	    e.workspace.p ? e.workspace.p : "", log_value(e.model, model), (int)e.upstream.n,
-	    e.upstream.p ? e.upstream.p : "", e.first_ms, e.total_ms);
+	log_error(
+	    "ledger", "request_id=%s what=\"the call could not be booked\"", c->answer.request_id);
 }
 
 /* Leaves nothing of a request behind but memory for the next one. */
@@ -509,13 +448,15 @@ call_clear(struct call *c)
 	}
 	relay_rest(c->relay);
 	spool_clear(&c->body, HOLD_KEEP);
-	buf_reset(&c->who.line, HOLD_KEEP);
 	buf_reset(&c->text, HOLD_KEEP);
 	buf_reset(&c->answer.text, HOLD_KEEP);
-	c->who = (struct call_who){ .line = c->who.line };
+	who_reset(&c->who);
 	c->head = (struct call_head){ .method = "" };
 	c->turn = (struct turn){ 0 };
 	c->route.n = 0;
+	c->order = (struct admit_order){ 0 };
+	c->admit = (struct admit){ 0 };
+	c->answer.always = (struct span){ 0 };
 	c->result = (struct relay_result){ .first_ms = -1 };
 	c->refusal = (struct refusal){ 0 };
 	c->answer.begun = c->answer.gone = c->answer.headless = false;
@@ -555,16 +496,23 @@ call_run(struct call *c, int fd, bool busy)
 	}
 	walk(c, busy);
 	refuse(c);
-	book(c);
+	note(c);
 }
 
 enum front_rest
 call_finish(struct call *c, int *fd)
 {
-	enum front_rest rest = c->accepted ? c->front->finish(c->seat, fd) : FRONT_CLOSED;
+	return c->accepted ? c->front->finish(c->seat, fd) : FRONT_CLOSED;
+}
 
+void
+call_book(struct call *c)
+{
+	if (c->accepted) {
+		settle(c);
+		receipt_log(&c->receipt);
+	}
 	call_clear(c);
-	return rest;
 }
 
 struct call *
@@ -578,6 +526,7 @@ call_open(struct gate *g, const struct front *front)
 	c->front = front;
 	c->answer.text = buf_make(2 * ERROR_BODY_MAX);
 	c->text = buf_make(CONF_FILE_MAX);
+	c->lines = buf_make(HEAD_MAX / 4);
 	c->who.line = buf_make(KEY_LINE_MAX);
 	spool_init(&c->body, NULL, 0);
 	c->seat = front->open();
@@ -602,6 +551,7 @@ call_close(struct call *c)
 	spool_clear(&c->body, 0);
 	buf_free(&c->who.line);
 	buf_free(&c->text);
+	buf_free(&c->lines);
 	buf_free(&c->answer.text);
 	free(c);
 }

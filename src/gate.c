@@ -14,22 +14,15 @@
 #include "base/span.h"
 #include "base/stamp.h"
 #include "conffile.h"
+#include "stores.h"
 
 #define STORE_RETRY_MS 1000
 
-/* A store lives as long as the eras that use it: a reload that does not move keys or state keeps
- * it. */
-struct held_store {
-	struct store *store;
-	char *keys, *state;
-	unsigned users;
-};
-
 struct held_era {
-	struct era era;	   /* first, so that an era is its held_era */
-	struct conf *conf; /* the same as the era's, owned */
-	struct held_store *store;
-	unsigned users; /* calls in it, and one for being in force */
+	struct era era;		  /* first, so that an era is its held_era */
+	struct conf *conf;	  /* the same as the era's, owned */
+	struct stores_one *store; /* NULL: it cannot be opened */
+	unsigned users;		  /* calls in it, and one for being in force */
 };
 
 struct gate {
@@ -39,6 +32,7 @@ struct gate {
 	pthread_mutex_t load; /* held while loading */
 	pthread_mutex_t lock; /* guards current, stamp and all counts of users */
 	struct held_era *current;
+	struct stores *stores;
 	struct stamp stamp; /* of the file as it was last read, good or bad */
 	struct buf text;    /* as it was last read */
 	int64_t
@@ -47,56 +41,11 @@ struct gate {
 };
 
 static void
-store_release(struct held_store *s)
+note_store_tried(struct gate *g)
 {
-	if (!s || --s->users > 0)
-		return;
-	if (s->store)
-		s->store->kind->close(s->store);
-	free(s->keys);
-	free(s->state);
-	free(s);
-}
-
-static void
-era_release(struct held_era *h)
-{
-	if (!h || --h->users > 0)
-		return;
-	credentials_close(h->era.credentials);
-	store_release(h->store);
-	conf_free(h->conf);
-	free(h);
-}
-
-/* The store of the era in force when it is the same one, else a new one. Called with the load lock
- * held, which is what keeps current in place; its count of users is the other lock's. */
-static struct held_store *
-store_for(struct gate *g, const struct conf *c)
-{
-	struct held_store *s = g->current ? g->current->store : NULL;
-
-	if (s && s->store && strcmp(s->keys, c->keys) == 0 && strcmp(s->state, c->state) == 0) {
-		pthread_mutex_lock(&g->lock);
-		s->users++;
-		pthread_mutex_unlock(&g->lock);
-		return s;
-	}
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return NULL;
-	s->users = 1;
-	s->keys = strdup(c->keys);
-	s->state = strdup(c->state);
-	if (!s->keys || !s->state) {
-		store_release(s);
-		return NULL;
-	}
 	pthread_mutex_lock(&g->lock);
 	g->store_tried_ms = clock_mono_ms();
 	pthread_mutex_unlock(&g->lock);
-	s->store = parts_store(g->parts, SPAN("local"))->open(s->keys, s->state);
-	return s;
 }
 
 /* Takes over c. */
@@ -113,9 +62,11 @@ era_make(struct gate *g, struct conf *c)
 	h->conf = c;
 	h->era.conf = c;
 	h->era.credentials = credentials_open(c);
-	h->store = store_for(g, c);
-	h->era.store = h->store ? h->store->store : NULL;
-	if (!h->era.credentials || !h->store) {
+	h->store = stores_take(g->stores, c);
+	h->era.store = h->store ? stores_store(h->store) : NULL;
+	if (!h->store)
+		note_store_tried(g);
+	if (!h->era.credentials) {
 		gate_leave(g, &h->era);
 		return NULL;
 	}
@@ -260,6 +211,11 @@ gate_open(const struct parts *parts, const char *conf_path, int cut_fd)
 
 	if (!g)
 		return NULL;
+	g->stores = stores_open(parts);
+	if (!g->stores) {
+		free(g);
+		return NULL;
+	}
 	g->parts = parts;
 	g->conf_path = conf_path;
 	g->cut_fd = cut_fd;
@@ -275,7 +231,8 @@ gate_close(struct gate *g)
 {
 	if (!g)
 		return;
-	era_release(g->current);
+	gate_leave(g, g->current ? &g->current->era : NULL);
+	stores_close(g->stores);
 	transfer_shared_close(g->shared);
 	buf_free(&g->text);
 	pthread_mutex_destroy(&g->load);
@@ -300,9 +257,20 @@ gate_enter(struct gate *g)
 void
 gate_leave(struct gate *g, struct era *e)
 {
+	struct held_era *h = (struct held_era *)e; /* whose first member it is */
+	bool over;
+
+	if (!h)
+		return;
 	pthread_mutex_lock(&g->lock);
-	era_release((struct held_era *)e); /* an era is the first member of its held_era */
+	over = --h->users == 0;
 	pthread_mutex_unlock(&g->lock);
+	if (!over)
+		return;
+	stores_give(g->stores, h->store);
+	credentials_close(h->era.credentials);
+	conf_free(h->conf);
+	free(h);
 }
 
 const struct parts *

@@ -351,6 +351,7 @@ thread_main(void *arg)
 		if (rest != FRONT_CLOSED)
 			parking_add(
 			    p->parking, fd, rest == FRONT_KEPT ? PARKED_IDLE : PARKED_LINGERING);
+		call_book(self->call);
 	}
 	leave(p);
 	return NULL;

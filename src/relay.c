@@ -48,6 +48,9 @@ struct relay {
 	uint64_t blocks; /* content blocks begun so far */
 	bool block_open; /* the last of them has not ended */
 	bool odd;	 /* the log knows that they are out of order */
+	bool metered;	 /* the upstream has said how many tokens it put out */
+	uint64_t
+	    reckoned; /* the output tokens that went by, as far as one can tell from their text */
 };
 
 static int
@@ -161,6 +164,30 @@ check_grammar(struct relay *r, const struct event *what)
 	return 0;
 }
 
+/* Reckons the output of a stream that may be cut before the upstream counts it. A delta is a token
+ * or more; what stands around its text has about 80 bytes, and text about 4 bytes a token. A
+ * signature is no output. */
+static void
+reckon(struct relay *r, struct span data)
+{
+	struct span head = span_cut(data, 0, data.n < 100 ? data.n : 100);
+
+	if (!memmem(head.p, head.n, "signature_delta", 15))
+		r->reckoned += data.n > 84 ? (data.n - 80) / 4 : 1;
+}
+
+/* Tokens of this event: those that it counts, and those that it brings. */
+static void
+meter(struct relay *r, const struct event *what, struct span data)
+{
+	if (what->type == EVENT_BLOCK_DELTA)
+		reckon(r, data);
+	if (!what->usage.p)
+		return;
+	usage_set(&r->out->usage, what->usage);
+	r->metered = r->metered || what->type == EVENT_MESSAGE_DELTA;
+}
+
 /* What becomes of an event. */
 enum pass { PASS_ON, PASS_DROP, PASS_NAMED, PASS_ERROR, PASS_STOP };
 
@@ -180,7 +207,7 @@ data_of(struct relay *r, const struct sse_event *ev, struct span *data)
 
 /* Looks at one event: checks and meters it and says what becomes of it. */
 static enum pass
-judge_event(struct relay *r, struct span name, const struct event *what)
+judge_event(struct relay *r, const struct sse_event *ev, const struct event *what, struct span data)
 {
 	if (what->type == EVENT_ERROR)
 		return PASS_ERROR;
@@ -193,13 +220,12 @@ judge_event(struct relay *r, struct span name, const struct event *what)
 	if (what->type == EVENT_NOTHING)
 		return PASS_ON;
 	r->sent_ms = clock_mono_ms(); /* comments do not count: clients' timers do not see them */
-	if (what->usage.p)
-		usage_set(&r->out->usage, what->usage);
+	meter(r, what, data);
 	if (what->type == EVENT_MESSAGE_STOP) {
 		r->closed = true;
 		r->closed_ms = r->sent_ms;
 	}
-	if (name.n > 0)
+	if (ev->name.n > 0)
 		return PASS_ON;
 	/* Without its name the SDKs would not see the event; one that has none to give (`[DONE]`)
 	 * is not of this API. */
@@ -218,7 +244,7 @@ pass_event(struct relay *r, const struct sse_event *ev, struct span *run)
 	if (data_of(r, ev, &data))
 		return -1;
 	r->kind->event(ev->name, data, &what);
-	pass = judge_event(r, ev->name, &what);
+	pass = judge_event(r, ev, &what, data);
 	if (pass == PASS_ON) {
 		run->n += ev->raw.n;
 		return 0;
@@ -473,8 +499,8 @@ start_target(struct relay *r, const struct target *target)
 	r->sse = (struct sse){ 0 };
 	r->status = 0;
 	r->content_type[0] = '\0';
-	r->streaming = r->opened = r->closed = r->block_open = r->odd = false;
-	r->blocks = 0;
+	r->streaming = r->opened = r->closed = r->block_open = r->odd = r->metered = false;
+	r->blocks = r->reckoned = 0;
 	buf_reset(&r->hold, HOLD_KEEP);
 	buf_reset(&r->lines, HOLD_KEEP);
 	spool_clear(&r->whole, HOLD_KEEP);
@@ -603,6 +629,16 @@ worth_another(const struct refusal *refusal)
 	return fault_row(refusal->fault)->next_target;
 }
 
+/* A stream that was cut before its count came is booked with what went by. */
+static void
+complete_usage(struct relay *r)
+{
+	if (!r->streaming || r->closed || r->metered || r->reckoned <= r->out->usage.output)
+		return;
+	r->out->usage.output = r->reckoned;
+	r->out->estimated = true;
+}
+
 void
 relay_forward(struct relay *r, const struct relay_order *order, struct relay_result *out)
 {
@@ -626,6 +662,8 @@ relay_forward(struct relay *r, const struct relay_order *order, struct relay_res
 		    order->answer->request_id, out->target->upstream->name,
 		    fault_row(out->refusal.fault)->name, refusal_status(&out->refusal));
 	}
+	complete_usage(r);
+	out->begun = order->answer->begun;
 	watch_remove(r->watch, client);
 }
 

@@ -37,7 +37,9 @@ struct relay_result {
 	const struct target *target; /* the last one asked */
 	char upstream_request_id[128];
 	struct usage usage;
+	bool estimated;	  /* the output tokens are reckoned from what was passed on */
 	int64_t first_ms; /* from the start to the first byte of the upstream; -1: none came */
+	bool begun;	  /* the client had a beginning of the answer when it ended */
 	bool counted;	  /* a message came to its end, so that usage must be there */
 };
 

@@ -301,6 +301,7 @@ serve_cgi(const struct serve *s)
 	}
 	call_run(c, -1, false);
 	(void)call_finish(c, &fd);
+	call_book(c);
 	(void)pthread_kill(waiter, SIGUSR1); /* one of those it waits for */
 	(void)pthread_join(waiter, NULL);
 	call_close(c);

@@ -47,10 +47,10 @@ struct store_mark {
 
 struct store_kind {
 	const char *name;
-	/* Opens the store that a configuration names (made when missing, folders with mode 0700).
-	 * beside: an open store of the same process over the same state folder, or NULL; both then
-	 * share what may be open only once. reader: a command that looks and changes nothing. NULL
-	 * when it cannot be opened; the reason was logged. */
+	/* Opens the store that a configuration names, and copies what it needs of it (made when
+	 * missing, folders with mode 0700). beside: an open store of the same process over the same
+	 * state folder, or NULL; both then share what may be open only once. reader: a command that
+	 * looks and changes nothing. NULL when it cannot be opened; the reason was logged. */
 	struct store *(*open)(const struct conf *c, struct store *beside, bool reader);
 	/* Finds the line of the key with this hash and copies it into line. Sees a change at the
 	 * first call after it (a store on another machine: within a second), in every process. */

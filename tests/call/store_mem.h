@@ -1,11 +1,15 @@
-/* store_mem: a store without files. Keys are a table of lines; ledger lines are recorded. It goes
- * by the name of the store that a gate asks for. */
+/* store_mem: a store without files. Keys are a table of lines; ledger lines are recorded; the
+ * limits of one workspace, key and model at a time follow the rule of policy/admission. It goes by
+ * the name of the store that a gate asks for. */
 #ifndef POSTERN_TESTS_CALL_STORE_MEM_H
 #define POSTERN_TESTS_CALL_STORE_MEM_H
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
+#include "policy/admission.h"
+#include "policy/ledger.h"
 #include "store/store.h"
 
 #define STORE_MEM_KEYS 16
@@ -16,11 +20,18 @@ static struct {
 	struct buf lines[STORE_MEM_KEYS];
 	size_t keys_n;
 	enum store_status answers;	  /* to every question, when it is not STORE_OK */
+	enum store_status take_answers;	  /* to every take */
 	enum store_status append_answers; /* to every line */
-	struct buf ledger;		  /* lines appended since the reset */
-	char file[64];			  /* where the last one went */
+	struct admission_state state;	  /* of whoever calls */
+	struct admission_ask ask;	  /* the last one; its names are not to be looked at */
+	struct admission_used used;	  /* at the last settlement of what was held */
+	uint64_t seq;
+	struct buf ledger;	 /* lines booked since the reset */
+	uint64_t running_before; /* calls at once that others are said to have */
 	unsigned appended;
-	unsigned asked; /* how often a key was looked up */
+	unsigned asked;	  /* how often a key was looked up */
+	unsigned taken;	  /* calls let in */
+	unsigned settled; /* and settled */
 } store_mem = { .ledger = { .max = 1024 * 1024 } };
 
 /* Adds a key by its text and what stands behind its hash in its line. */
@@ -46,9 +57,11 @@ static inline void
 store_mem_reset(void)
 {
 	buf_reset(&store_mem.ledger, 1024 * 1024);
-	store_mem.answers = store_mem.append_answers = STORE_OK;
-	store_mem.appended = store_mem.asked = 0;
-	store_mem.file[0] = '\0';
+	store_mem.answers = store_mem.append_answers = store_mem.take_answers = STORE_OK;
+	store_mem.appended = store_mem.asked = store_mem.taken = store_mem.settled = 0;
+	store_mem.state = (struct admission_state){ 0 };
+	store_mem.running_before = 0;
+	store_mem.used = (struct admission_used){ 0 };
 }
 
 static inline void
@@ -63,10 +76,11 @@ store_mem_free(void)
 static const struct store_kind store_mem_kind;
 
 static struct store *
-store_mem_open(const char *keys_path, const char *state_path)
+store_mem_open(const struct conf *c, struct store *beside, bool reader)
 {
-	(void)keys_path;
-	(void)state_path;
+	(void)c;
+	(void)beside;
+	(void)reader;
 	store_mem.store.kind = &store_mem_kind;
 	return &store_mem.store;
 }
@@ -86,12 +100,53 @@ store_mem_find_key(struct store *s, const uint8_t hash[static HASH_LEN], struct 
 }
 
 static enum store_status
-store_mem_append(struct store *s, const char *name, struct span line)
+store_mem_take(struct store *s, const struct admission_ask *ask, struct admission_grant *out)
+{
+	struct admission_ask now = *ask;
+
+	(void)s;
+	if (store_mem.take_answers != STORE_OK)
+		return store_mem.take_answers;
+	now.now_ms = clock_wall_ms();
+	admission_take(&store_mem.state, &now, out);
+	store_mem.ask = now;
+	store_mem.taken += out->held;
+	return STORE_OK;
+}
+
+static enum store_status
+store_mem_settle(struct store *s, const struct store_booking *b)
+{
+	struct admission_ask now = *b->ask;
+
+	(void)s;
+	now.now_ms = clock_wall_ms();
+	if (b->grant->held) {
+		admission_settle(&store_mem.state, &now, b->grant, &b->used, true);
+		store_mem.used = b->used;
+		store_mem.settled++;
+	}
+	store_mem.appended++;
+	if (ledger_begin(++store_mem.seq, &store_mem.ledger) || buf_add(&store_mem.ledger, b->line))
+		return STORE_BROKEN;
+	return store_mem.append_answers;
+}
+
+static enum store_status
+store_mem_totals(struct store *s, const struct store_range *range, store_row *fn, void *arg)
 {
 	(void)s;
-	store_mem.appended++;
-	(void)snprintf(store_mem.file, sizeof(store_mem.file), "%s", name);
-	return buf_add(&store_mem.ledger, line) ? STORE_BROKEN : store_mem.append_answers;
+	(void)range;
+	(void)fn;
+	(void)arg;
+	return STORE_OK;
+}
+
+static enum store_status
+store_mem_booked(struct store *s, struct store_mark *mark, store_row *fn, void *arg)
+{
+	mark->seq = 0;
+	return store_mem_totals(s, NULL, fn, arg);
 }
 
 static enum store_status
@@ -113,7 +168,10 @@ static const struct store_kind store_mem_kind = {
 	.name = "local",
 	.open = store_mem_open,
 	.find_key = store_mem_find_key,
-	.append = store_mem_append,
+	.take = store_mem_take,
+	.settle = store_mem_settle,
+	.totals = store_mem_totals,
+	.booked = store_mem_booked,
 	.probe = store_mem_probe,
 	.close = store_mem_close,
 };

@@ -342,7 +342,8 @@ world_check_head(void)
 {
 	struct check *c = world.check;
 	static const char *const once[] = { "status", "content-type", "request-id",
-		"content-length" };
+		"content-length", "retry-after", "x-should-retry",
+		"anthropic-ratelimit-requests-limit" };
 	struct span id = world_header("request-id");
 
 	check_that(c, world.status >= 200, "no status in '%.*s'", (int)world.head.n,
@@ -468,10 +469,14 @@ world_check_books(void)
 	}
 	check_that(c, lines == 1, "%u access lines", lines);
 	check_that(c, store_mem.appended <= 1, "%u ledger lines", store_mem.appended);
+	check_that(c, store_mem.taken == store_mem.settled, "%u let in, %u settled",
+	    store_mem.taken, store_mem.settled);
+	check_that(c, store_mem.state.account[SCOPE_WORKSPACE].running == store_mem.running_before,
+	    "a slot is stuck");
 	check_that(c, front_mem.finished == 1, "finished %u times", front_mem.finished);
 	if (store_mem.appended == 0)
 		return;
-	check_that(c, strcmp(store_mem.file, "ledger-2026-11.jsonl") == 0, "%s", store_mem.file);
+	check_that(c, span_starts(world_ledger(), SPAN("{\"seq\":")), "a line without its number");
 	check_that(c, world_holds(world_ledger(), id), "the ledger has another request id");
 }
 
@@ -484,6 +489,7 @@ world_run_as(bool busy)
 	call_run(world.call, -1, busy);
 	check_that(
 	    world.check, call_finish(world.call, &fd) == FRONT_CLOSED, "a connection is kept");
+	call_book(world.call);
 	world_read_log();
 	world_split();
 	world_check_secrets();
