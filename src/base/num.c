@@ -11,12 +11,6 @@
 #define TIME_MIN_S   INT64_C(-62167219200) /* 0000-01-01T00:00:00Z */
 #define TIME_MAX_S   INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
-struct num_day {
-	int64_t year;
-	int64_t month; /* 1 to 12 */
-	int64_t day;   /* 1 to 31 */
-};
-
 int
 num_u64(struct span s, uint64_t max, uint64_t *out)
 {
@@ -66,7 +60,7 @@ num_fixed(struct span s, unsigned places, uint64_t *out)
 	return 0;
 }
 
-static int64_t
+int64_t
 num_days(struct num_day d)
 {
 	int64_t year = d.month <= 2 ? d.year - 1 : d.year;
@@ -77,7 +71,7 @@ num_days(struct num_day d)
 	return era * ERA_DAYS + of_era * 365 + of_era / 4 - of_era / 100 + of_year - ERA_SHIFT;
 }
 
-static struct num_day
+struct num_day
 num_day_of(int64_t days)
 {
 	int64_t z = days + ERA_SHIFT;

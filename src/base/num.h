@@ -26,6 +26,19 @@ MUST_CHECK int num_date(struct span s, int64_t *out);
  * 100 years. */
 MUST_CHECK int num_duration(struct span s, int64_t *out);
 
+/* A day of the proleptic Gregorian calendar. */
+struct num_day {
+	int64_t year;
+	int64_t month; /* 1 to 12 */
+	int64_t day;   /* 1 to 31 */
+};
+
+/* Days since 1970-01-01, for years up to a hundred million either way. */
+int64_t num_days(struct num_day d);
+
+/* The day that is so many days after 1970-01-01; as num_days for its range. */
+struct num_day num_day_of(int64_t days);
+
 #define NUM_TIME_LEN 25
 
 /* Writes RFC 3339, UTC, to seconds ("2026-11-21T23:14:51Z") with a terminating zero. */
