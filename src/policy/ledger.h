@@ -40,16 +40,19 @@ struct ledger_entry {
 };
 
 /* Appends the line with its newline, but for its beginning: the text starts behind the number, with
- * `"time":`, and ledger_begin goes before it. -1 when it does not fit. */
+ * `"time":`, and ledger_begin goes before it. Texts are cut at LEDGER_TEXT_MAX, so that a whole
+ * line has at most LEDGER_LINE_MAX bytes. -1 when it does not fit. */
 MUST_CHECK int ledger_format(const struct ledger_entry *e, struct buf *out);
 
 /* Appends `{"seq":N,`. */
 MUST_CHECK int ledger_begin(uint64_t seq, struct buf *out);
 
 /* Reads a whole line (without its newline). Texts are unescaped into `text`, which the spans point
- * into; it is emptied first. Unknown members are passed over, so that newer versions' lines can be
- * read; of older versions' lines what is missing is zero or empty, `day` is that of `time` and
- * `routed` is whether an upstream was asked. -1 when it is no line of a ledger. */
+ * into; it is emptied first, and must be able to hold as many bytes as the line has. Unknown
+ * members are passed over, so that newer versions' lines can be read; of older versions' lines what
+ * is missing is zero, empty or -1, `day` is that of `time` and `routed` is whether an upstream was
+ * asked. -1 when it is no line of a ledger: no JSON object, without `time` or `end`, a member of a
+ * wrong type or one that stands twice. */
 MUST_CHECK int ledger_parse(struct span line, struct ledger_entry *out, struct buf *text);
 
 #define LEDGER_NAME_LEN 24

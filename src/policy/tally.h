@@ -3,9 +3,9 @@
 #ifndef POSTERN_POLICY_TALLY_H
 #define POSTERN_POLICY_TALLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/check.h"
 #include "base/span.h"
 #include "policy/ledger.h"
@@ -18,7 +18,7 @@ struct tally_row {
 
 struct tally {
 	uint64_t calls;
-	uint64_t errors; /* the client got an error status, or an error event */
+	uint64_t errors; /* those whose `end` is neither "done" nor "client-gone" */
 	uint64_t cut;	 /* the answer had begun and was not finished */
 	uint64_t input, output, cache_write, cache_write_1h, cache_read; /* tokens */
 	uint64_t nanousd;
@@ -38,7 +38,7 @@ bool tally_same(const struct tally *a, const struct tally *b);
 #define TALLY_KEY_MAX 480u /* bytes of a row's key; longer models are cut */
 
 /* A row as a key: day (4 bytes, big-endian), workspace, 0, key, 0, model. Keys sort by day first.
- */
+ * A text ends at a zero in it, as it does in tally_of. */
 size_t tally_key(const struct tally_row *row, char out[static TALLY_KEY_MAX]);
 
 /* The row of such a key; the spans point into it. -1 when it is none. */
