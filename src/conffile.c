@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
+
+#ifndef POSTERN_PRICES
+#define POSTERN_PRICES "/usr/share/postern/prices"
+#endif
 
 #define DEFAULT_PATH "/etc/postern/postern.conf"
 
@@ -48,11 +53,21 @@ struct conf *
 conffile_parse(const char *path, struct buf *text, const char *const *kinds, struct buf *errors,
     struct buf *warnings)
 {
-	const char *zero_ended = buf_str(text);
+	struct conf_source s = { .text = buf_str(text),
+		.file = path,
+		.kinds = kinds,
+		.prices = POSTERN_PRICES,
+		.read = file_read };
 
-	if (zero_ended && strlen(zero_ended) == text->len)
-		return conf_parse(zero_ended, path, kinds, errors, warnings);
+	if (s.text && strlen(s.text) == text->len)
+		return conf_parse(&s, errors, warnings);
 	/* With errors full there is still no configuration. */
 	(void)!buf_addf(errors, "%s: this is not a text file\n", path);
 	return NULL;
+}
+
+const char *
+conffile_prices_path(const struct conf *c)
+{
+	return c->prices ? c->prices : POSTERN_PRICES;
 }

@@ -3,6 +3,7 @@
  * confuse.h. */
 #include "policy/conf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -345,26 +346,51 @@ read_all(struct reader *r, const char *text)
 	buf_free(&clean);
 }
 
-struct conf *
-conf_parse(const char *text, const char *file, const char *const *kinds, struct buf *errors,
-    struct buf *warnings)
+/* Reads the list of prices; what is wrong inside of it goes to lines. */
+static void
+read_prices(struct confread *r, const struct conf_source *s, struct findings *lines)
 {
-	struct reader r = { .read = { .kinds = kinds, .conf = calloc(1, sizeof(struct conf)) } };
+	struct conf *c = r->conf;
+	struct buf text = buf_make(CONF_FILE_MAX);
+	const char *path = c->prices ? c->prices : s->prices;
+	int line = confrow_given(r, CONFLEVEL_ROOT, "prices");
+
+	if (!path)
+		return;
+	if (s->read(path, &text) == 0)
+		r->broken |= pricelist_read(&c->pricelist, buf_span(&text), lines) < 0;
+	else if (c->prices)
+		finding_error(&r->found, line, "prices: \"%s\" cannot be read: %m", path);
+	else if (errno != ENOENT)
+		finding_warn(&r->found, 0, "the list of prices \"%s\" cannot be read: %m", path);
+	buf_free(&text);
+}
+
+struct conf *
+conf_parse(const struct conf_source *s, struct buf *errors, struct buf *warnings)
+{
+	struct reader r = { .read = { .kinds = s->kinds, .conf = calloc(1, sizeof(struct conf)) } };
 	struct findings *found = &r.read.found;
+	struct findings prices = { 0 };
 	struct conf *c = r.read.conf;
 
 	if (c)
-		read_all(&r, text);
-	if (r.complete && confcheck(c, found) < 0)
-		r.read.broken = true;
+		read_all(&r, s->text);
+	if (r.complete) {
+		read_prices(&r.read, s, &prices);
+		r.read.broken |= confcheck(c, found) < 0;
+	}
 	if (!c || r.read.broken)
 		finding_error(found, 0, "out of memory");
-	finding_print(found, file, errors, warnings);
-	if (found->errors > 0 || r.read.broken) {
+	finding_print(found, s->file, errors, warnings);
+	if (c)
+		finding_print(&prices, c->prices ? c->prices : s->prices, errors, warnings);
+	if (found->errors + prices.errors > 0 || r.read.broken) {
 		conf_free(c);
 		c = NULL;
 	}
 	finding_free(found);
+	finding_free(&prices);
 	return c;
 }
 
@@ -393,6 +419,18 @@ model_free(struct conf_model *m)
 	namelist_clear(&m->regions);
 }
 
+static void
+store_free(struct conf_store *s)
+{
+	free(s->kind);
+	free(s->host);
+	free(s->path);
+	free(s->user);
+	free(s->password_file);
+	free(s->password_env);
+	free(s->ca_file);
+}
+
 void
 conf_free(struct conf *c)
 {
@@ -411,6 +449,9 @@ conf_free(struct conf *c)
 	free(c->workspaces);
 	free(c->keys);
 	free(c->state);
+	free(c->prices);
+	pricelist_free(&c->pricelist);
+	store_free(&c->store);
 	free(c->default_region);
 	free(c);
 }
@@ -433,4 +474,22 @@ conf_workspace(const struct conf *c, struct span name)
 			return &c->workspaces[i];
 	}
 	return NULL;
+}
+
+const struct price *
+conf_price(const struct conf *c, struct span model, struct span upstream_model)
+{
+	const struct conf_model *m = conf_model(c, model);
+	const struct price *listed;
+
+	if (m && m->priced)
+		return &m->price;
+	listed = pricelist_find(&c->pricelist, model);
+	return listed ? listed : pricelist_find(&c->pricelist, upstream_model);
+}
+
+const struct quota *
+conf_quota(const struct conf *c, const struct conf_workspace *w)
+{
+	return w ? &w->quota : &c->quota;
 }

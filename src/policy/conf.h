@@ -1,6 +1,7 @@
 /* conf: postern.conf (libconfuse syntax) as one immutable struct. Pure but for ${NAME} in a value,
  * which libconfuse takes from the environment: the text comes in, the struct and the list of what
- * is wrong go out. The home of confuse.h, which is not re-entrant: callers hold one lock around
+ * is wrong go out. The list of prices, whose place the text names, is read by a function of the
+ * caller's. The home of confuse.h, which is not re-entrant: callers hold one lock around
  * conf_parse. */
 #ifndef POSTERN_POLICY_CONF_H
 #define POSTERN_POLICY_CONF_H
@@ -10,13 +11,25 @@
 #include "base/span.h"
 #include "policy/settings.h"
 
-/* Parses text. file is the name used in messages. kinds lists the kinds of upstream that this
- * program has (NULL-ended). Every fault found is a line `file:line: what is wrong and what would be
- * right` in *errors, and every doubt (an option that is read but not in force yet, a secret
- * readable by all is not its business) a line in *warnings. Returns the new conf, owned by the
- * caller (conf_free), or NULL when there is at least one error. */
-MUST_CHECK struct conf *conf_parse(const char *text, const char *file, const char *const *kinds,
-    struct buf *errors, struct buf *warnings);
+/* What a configuration is made of. */
+struct conf_source {
+	const char *text;
+	const char *file;	  /* the name used in messages */
+	const char *const *kinds; /* of upstreams that this program has, NULL-ended */
+	const char
+	    *prices; /* where the list of prices is when the text does not say; NULL: nowhere */
+	/* Appends the text of a list of prices to out. -1 with errno set. Only called when there is
+	 * a place to read from. */
+	int (*read)(const char *path, struct buf *out);
+};
+
+/* Parses a configuration. Every fault found in it or in the list of prices is a line `file:line:
+ * what is wrong and what would be right` in *errors, and every doubt (an option without use; a
+ * secret readable by all is not its business) a line in *warnings. A list that the text names must
+ * be there; the other may be missing. Returns the new conf, owned by the caller (conf_free), or
+ * NULL when there is at least one error. */
+MUST_CHECK struct conf *conf_parse(
+    const struct conf_source *s, struct buf *errors, struct buf *warnings);
 
 /* Frees a conf; NULL is fine. */
 void conf_free(struct conf *c);

@@ -1,7 +1,15 @@
 /* confcheck: the rules between the sections of a configuration: names that must exist, regions that
- * must fit, what an upstream of a kind needs. It reads no text; the values themselves were checked
- * when they were read. */
+ * must fit, what an upstream of a kind needs, limits that come from the root, and the models that a
+ * budget wants a price of. It reads no text; the values themselves were checked when they were
+ * read. */
 #include "policy/confcheck.h"
+
+#include <stdio.h>
+
+#include "policy/confrow.h"
+#include "policy/glob.h"
+
+#define UNPRICED_MAX 16u /* workspaces that are named for their models without a price */
 
 /* What an upstream of a kind must have; a kind that is not listed needs a url. */
 struct need {
@@ -171,6 +179,103 @@ check_default_region(const struct conf *c, struct findings *f)
 	    c->default_region);
 }
 
+/* True for a name of the machine itself; a socket in the file system has none. */
+static bool
+stays_home(const char *host)
+{
+	return !host || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+	    span_starts(span_of(host), SPAN("127."));
+}
+
+static void
+check_store(const struct conf_store *s, struct findings *f)
+{
+	if (s->password_file && s->password_env)
+		finding_error(f, s->line,
+		    "the store has both store_password_file and store_password_env: give one");
+	if (!s->kind || strcmp(s->kind, "redis") != 0) {
+		/* A place that was given and refused has its finding already. */
+		return;
+	}
+	if (s->ca_file && !s->tls)
+		finding_warn(
+		    f, s->line, "store_ca_file: a store without rediss:// has no use for it");
+	if (!s->tls && !stays_home(s->host) && (s->password_file || s->password_env))
+		finding_warn(f, s->line,
+		    "over redis:// the password of the store travels in the clear: rediss:// encrypts");
+}
+
+static void
+fill_quota(const struct conf *c, struct quota *q)
+{
+	if (q->rpm == CONFROW_NOT_GIVEN)
+		q->rpm = c->quota.rpm;
+	if (q->tpm == CONFROW_NOT_GIVEN)
+		q->tpm = c->quota.tpm;
+}
+
+static bool
+may_use(const struct conf_workspace *w, const struct conf_model *m)
+{
+	for (size_t i = 0; i < w->models.n; i++) {
+		if (glob_match(span_of(w->models.v[i]), span_of(m->id)))
+			return true;
+	}
+	return w->models.n == 0;
+}
+
+/* Whether the model has a price wherever it is served. */
+static bool
+is_priced(const struct conf *c, const struct conf_model *m)
+{
+	if (m->priced || pricelist_find(&c->pricelist, span_of(m->id)))
+		return true;
+	for (size_t i = 0; i < m->targets_n; i++) {
+		if (!pricelist_find(&c->pricelist, span_of(m->targets[i].id)))
+			return false;
+	}
+	return true;
+}
+
+/* Says which models a workspace with a budget cannot use for want of a price; false when it can use
+ * them all. */
+static bool
+check_prices(const struct conf *c, const struct conf_workspace *w, struct findings *f)
+{
+	const struct conf_model *first = NULL;
+	char more[32] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->models_n; i++) {
+		const struct conf_model *m = &c->models[i];
+
+		if (m->targets_n == 0 || is_priced(c, m) || !may_use(w, m))
+			continue;
+		first = n++ ? first : m;
+	}
+	if (!first)
+		return false;
+	if (n == 1 || snprintf(more, sizeof(more), " and %zu more", n - 1) > 0)
+		finding_warn(f, w->line,
+		    "calls of model \"%s\"%s are refused: it has no price and workspace \"%s\" has a budget",
+		    first->id, more, w->name);
+	return true;
+}
+
+/* Findings are few, and one too many refuses the file, which a doubt must not. */
+static void
+check_budgets(const struct conf *c, struct findings *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->workspaces_n && n < UNPRICED_MAX; i++) {
+		const struct conf_workspace *w = &c->workspaces[i];
+
+		if (w->quota.budget_day_nanousd || w->quota.budget_month_nanousd)
+			n += check_prices(c, w, f);
+	}
+}
+
 int
 confcheck(struct conf *c, struct findings *f)
 {
@@ -183,5 +288,10 @@ confcheck(struct conf *c, struct findings *f)
 			return -1;
 	}
 	check_default_region(c, f);
+	check_store(&c->store, f);
+	for (size_t i = 0; i < c->workspaces_n; i++)
+		fill_quota(c, &c->workspaces[i].quota);
+	if (f->errors == 0)
+		check_budgets(c, f);
 	return 0;
 }

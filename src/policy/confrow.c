@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "policy/confstore.h"
 
 #define AT(type, field) offsetof(struct type, field)
 
@@ -16,7 +17,22 @@ static const struct confrow root_rows[] = {
 	    .min = 1, .max = 4096 },
 	{ "state", .set = confvalue_text, .at = AT(conf, state), .fallback = "/var/lib/postern",
 	    .min = 1, .max = 4000 },
-	{ "store", .set = confvalue_store },
+	{ "prices", .set = confvalue_text, .at = AT(conf, prices), .min = 1, .max = 4096 },
+	{ "store", .set = confstore_place },
+	{ "store_away", .set = confstore_away, .fallback = "refuse" },
+	{ "store_password_file", .set = confvalue_text, .at = AT(conf, store.password_file),
+	    .min = 1, .max = 4096 },
+	{ "store_password_env", .set = confvalue_variable, .at = AT(conf, store.password_env),
+	    .hint = "POSTERN_STORE_PASSWORD" },
+	{ "store_ca_file", .set = confvalue_text, .at = AT(conf, store.ca_file), .min = 1,
+	    .max = 4096 },
+	{ "store_timeout_s", .set = confvalue_ms, .at = AT(conf, store.timeout_ms), .fallback = "1",
+	    .min = 50, .max = 30000,
+	    .hint = "give a number from 0.05 to 30, with at most three decimals" },
+	{ "rpm", .set = confvalue_count, .at = AT(conf, quota.rpm), .fallback = "500",
+	    .max = QUOTA_RATE_MAX },
+	{ "tpm", .set = confvalue_count, .at = AT(conf, quota.tpm), .fallback = "60000",
+	    .max = QUOTA_RATE_MAX },
 	{ "default_region", .set = confvalue_region, .at = AT(conf, default_region),
 	    .fallback = "us" },
 	{ "max_body", .set = confvalue_count, .at = AT(conf, max_body), .fallback = "33554432",
@@ -40,7 +56,8 @@ static const struct confrow upstream_rows[] = {
 	{ "url", .set = confvalue_url, .at = AT(conf_upstream, url) },
 	{ "api_key_file", .set = confvalue_text, .at = AT(conf_upstream, api_key_file), .min = 1,
 	    .max = 4096 },
-	{ "api_key_env", .set = confvalue_variable, .at = AT(conf_upstream, api_key_env) },
+	{ "api_key_env", .set = confvalue_variable, .at = AT(conf_upstream, api_key_env),
+	    .hint = "ANTHROPIC_API_KEY" },
 	{ "ca_file", .set = confvalue_text, .at = AT(conf_upstream, ca_file), .min = 1,
 	    .max = 4096 },
 	{ "auth", .set = confvalue_auth, .at = AT(conf_upstream, auth), .fallback = "x-api-key" },
@@ -70,13 +87,16 @@ static const struct confrow target_rows[] = {
 };
 
 static const struct confrow workspace_rows[] = {
-	{ "rpm", .set = confvalue_count, .at = AT(conf_workspace, rpm), .fallback = "0",
-	    .max = 1000000000, .hint = "limits are not in force in this version" },
-	{ "tpm", .set = confvalue_count, .at = AT(conf_workspace, tpm), .fallback = "0",
-	    .max = 1000000000000, .hint = "limits are not in force in this version" },
-	{ "budget_month", .set = confvalue_usd, .at = AT(conf_workspace, budget_month_nanousd),
-	    .fallback = "0", .max = 1000000000,
-	    .hint = "budgets are not in force in this version" },
+	{ "rpm", .set = confvalue_count, .at = AT(conf_workspace, quota.rpm),
+	    .max = QUOTA_RATE_MAX },
+	{ "tpm", .set = confvalue_count, .at = AT(conf_workspace, quota.tpm),
+	    .max = QUOTA_RATE_MAX },
+	{ "concurrent", .set = confvalue_count, .at = AT(conf_workspace, quota.concurrent),
+	    .max = QUOTA_CONCURRENT_MAX },
+	{ "budget_day", .set = confvalue_usd, .at = AT(conf_workspace, quota.budget_day_nanousd),
+	    .max = QUOTA_USD_MAX },
+	{ "budget_month", .set = confvalue_usd,
+	    .at = AT(conf_workspace, quota.budget_month_nanousd), .max = QUOTA_USD_MAX },
 	{ "models", .set = confvalue_texts, .list = true, .at = AT(conf_workspace, models),
 	    .min = 1, .max = MODEL_MAX },
 	{ "upstreams", .set = confvalue_absent, .list = true, .empty = true,
@@ -202,13 +222,14 @@ add_workspace(struct confread *r, const char *title, int line)
 	if (w) {
 		w->line = line;
 		w->name = copy_name(r, title);
+		w->quota.rpm = CONFROW_NOT_GIVEN;
+		w->quota.tpm = CONFROW_NOT_GIVEN;
 	}
 	return w;
 }
 
-/* The line on which a row of the section that is being read was given, 0 when it was not. */
-static int
-given(const struct confread *r, enum conflevel level, const char *name)
+int
+confrow_given(const struct confread *r, enum conflevel level, const char *name)
 {
 	for (size_t i = 0; i < confsections[level].rows_n; i++) {
 		if (strcmp(confsections[level].rows[i].name, name) == 0)
@@ -217,12 +238,31 @@ given(const struct confread *r, enum conflevel level, const char *name)
 	return 0;
 }
 
+/* What only a store of kind redis has a use for. */
+static void
+done_root(struct confread *r)
+{
+	static const char *const redis[] = { "store_away", "store_password_file",
+		"store_password_env", "store_ca_file", "store_timeout_s" };
+	struct conf_store *s = &r->conf->store;
+
+	if (!s->line)
+		s->kind = copy_name(r, "local");
+	for (size_t i = 0; i < sizeof(redis) / sizeof(*redis); i++) {
+		int line = confrow_given(r, CONFLEVEL_ROOT, redis[i]);
+
+		if (line && s->kind && strcmp(s->kind, "local") == 0)
+			finding_warn(&r->found, line,
+			    "%s: the store is \"local\", which has no use for it", redis[i]);
+	}
+}
+
 static void
 done_upstream(struct confread *r)
 {
 	const struct conf_upstream *u = r->object[CONFLEVEL_UPSTREAM];
 
-	if (!given(r, CONFLEVEL_UPSTREAM, "kind"))
+	if (!confrow_given(r, CONFLEVEL_UPSTREAM, "kind"))
 		finding_error(&r->found, u->line, "upstream \"%s\" has no kind: give kind = \"%s\"",
 		    u->name, r->kinds[0]);
 }
@@ -231,7 +271,7 @@ static void
 done_model(struct confread *r)
 {
 	const struct conf_model *m = r->object[CONFLEVEL_MODEL];
-	int price = given(r, CONFLEVEL_MODEL, "price");
+	int price = confrow_given(r, CONFLEVEL_MODEL, "price");
 
 	if (price && !m->priced)
 		finding_error(&r->found, price,
@@ -257,7 +297,7 @@ done_nothing(struct confread *r)
 #define ROWS(a) (a), sizeof(a) / sizeof(*(a))
 
 const struct confsection confsections[] = {
-	[CONFLEVEL_ROOT] = { "root", ROWS(root_rows), CONFLEVELS, NULL, done_nothing },
+	[CONFLEVEL_ROOT] = { "root", ROWS(root_rows), CONFLEVELS, NULL, done_root },
 	[CONFLEVEL_UPSTREAM] = { "upstream", ROWS(upstream_rows), CONFLEVEL_ROOT, add_upstream,
 	    done_upstream },
 	[CONFLEVEL_MODEL] = { "model", ROWS(model_rows), CONFLEVEL_ROOT, add_model, done_model },

@@ -42,4 +42,11 @@ struct confsection {
 
 extern const struct confsection confsections[CONFLEVELS];
 
+/* What stands in a limit of a workspace that was not given, until confcheck puts the root's there.
+ */
+#define CONFROW_NOT_GIVEN UINT64_MAX
+
+/* The line on which an option of the section that is being read was given, 0 when it was not. */
+int confrow_given(const struct confread *r, enum conflevel level, const char *name);
+
 #endif

@@ -105,8 +105,9 @@ confvalue_variable(const struct confvalue *v)
 			head++;
 	}
 	if (n == 0 || n > NAME_MAX_LEN || head != n)
-		refuse_unseen(
-		    v, "give the name of an environment variable, such as ANTHROPIC_API_KEY");
+		finding_error(v->found, v->line,
+		    "%s: give the name of an environment variable, such as %s", v->row->name,
+		    v->row->hint);
 	else
 		put_text(v, v->text, n);
 }
@@ -179,14 +180,6 @@ confvalue_bool(const struct confvalue *v)
 		refuse(v, "give true or false");
 }
 
-/* An option that is read and does nothing yet says so. */
-static void
-warn_of_hint(const struct confvalue *v, uint64_t number)
-{
-	if (v->row->hint && number > 0)
-		finding_warn(v->found, v->line, "%s is read, but %s", v->row->name, v->row->hint);
-}
-
 /* A decimal number within the row's range, times 10^places. */
 static bool
 number_fits(const struct confvalue *v, unsigned places, uint64_t *out)
@@ -201,7 +194,9 @@ number_fits(const struct confvalue *v, unsigned places, uint64_t *out)
 	if (snprintf(right, sizeof(right), "give a %s from %llu to %llu%s",
 		places ? "number" : "whole number", (unsigned long long)v->row->min,
 		(unsigned long long)v->row->max,
-		places == 3 ? ", with at most three decimals" : "") > 0)
+		places == 3	  ? ", with at most three decimals"
+		    : places == 9 ? ", with at most nine decimals"
+				  : "") > 0)
 		refuse(v, right);
 	return false;
 }
@@ -211,10 +206,8 @@ confvalue_count(const struct confvalue *v)
 {
 	uint64_t number = 0;
 
-	if (!number_fits(v, 0, &number))
-		return;
-	memcpy(field(v), &number, sizeof(number));
-	warn_of_hint(v, number);
+	if (number_fits(v, 0, &number))
+		memcpy(field(v), &number, sizeof(number));
 }
 
 void
@@ -228,15 +221,25 @@ confvalue_seconds(const struct confvalue *v)
 }
 
 void
+confvalue_ms(const struct confvalue *v)
+{
+	int64_t *to = field(v);
+	uint64_t ms = 0;
+
+	if (num_fixed(span_of(v->text), 3, &ms) == 0 && ms >= v->row->min && ms <= v->row->max)
+		*to = (int64_t)ms;
+	else
+		refuse(v, v->row->hint);
+}
+
+void
 confvalue_usd(const struct confvalue *v)
 {
 	uint64_t *to = field(v);
 	uint64_t nano = 0;
 
-	if (!number_fits(v, 9, &nano))
-		return;
-	*to = nano;
-	warn_of_hint(v, nano);
+	if (number_fits(v, 9, &nano))
+		*to = nano;
 }
 
 /* USD per million tokens, to nano-USD per token: a thousandth of a dollar per million is the
@@ -245,11 +248,14 @@ void
 confvalue_price(const struct confvalue *v)
 {
 	struct conf_model *m = v->object;
+	uint64_t *const prices[] = { &m->price.input, &m->price.output, &m->price.cache_write_5m,
+		&m->price.cache_write_1h, &m->price.cache_read };
+	const size_t n = sizeof(prices) / sizeof(*prices);
 	uint64_t nano = 0;
 
-	if (v->index < CONF_PRICES && number_fits(v, 3, &nano))
-		m->price_nanousd[v->index] = nano;
-	m->priced = v->index + 1 == CONF_PRICES;
+	if (v->index < n && number_fits(v, 3, &nano))
+		*prices[v->index] = nano;
+	m->priced = v->index + 1 == n;
 }
 
 void
@@ -284,13 +290,6 @@ confvalue_regions(const struct confvalue *v)
 {
 	if (region_fits(v))
 		add_to_list(v);
-}
-
-void
-confvalue_store(const struct confvalue *v)
-{
-	if (strcmp(v->text, "local") != 0)
-		refuse(v, "this version has \"local\" only");
 }
 
 void

@@ -43,7 +43,7 @@ void confvalue_text(const struct confvalue *v);
 /* http:// or https://, without user, query or fragment; a trailing slash is taken off. */
 void confvalue_url(const struct confvalue *v);
 
-/* The name of an environment variable. */
+/* The name of an environment variable; the hint is an example. */
 void confvalue_variable(const struct confvalue *v);
 
 /* One of the kinds of upstream. */
@@ -64,6 +64,9 @@ void confvalue_count(const struct confvalue *v);
 /* Seconds from min to max, with decimals; kept in ms. */
 void confvalue_seconds(const struct confvalue *v);
 
+/* As confvalue_seconds, from min to max milliseconds; the hint says what that is in seconds. */
+void confvalue_ms(const struct confvalue *v);
+
 /* US dollars up to max; kept in nano-dollars. */
 void confvalue_usd(const struct confvalue *v);
 
@@ -78,9 +81,6 @@ void confvalue_texts(const struct confvalue *v);
 
 /* A list of region names. */
 void confvalue_regions(const struct confvalue *v);
-
-/* The store: "local". */
-void confvalue_store(const struct confvalue *v);
 
 /* An option of the interface that this version does not have. */
 void confvalue_absent(const struct confvalue *v);

@@ -54,7 +54,7 @@ struct conf_workspace {
 	int line;
 };
 
-/* Where keys, limits and totals live. Only the fields that the kind has a use for are set. */
+/* Where keys, limits and totals live. host and path are of a kind "redis" only. */
 struct conf_store {
 	char *kind;	     /* "local" or "redis" */
 	char *host;	     /* of redis://[user@]host[:port][/db] and rediss:// */
@@ -67,6 +67,7 @@ struct conf_store {
 	bool tls;
 	bool away_local;    /* store_away = "local": go on with this machine's own buckets */
 	int64_t timeout_ms; /* of one question */
+	int line;	    /* of store; 0: not given */
 };
 
 struct conf {

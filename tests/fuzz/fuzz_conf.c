@@ -35,6 +35,26 @@ check_model(const struct conf *c, const struct conf_model *m)
 }
 
 static void
+check_quota(const struct quota *q)
+{
+	assert(q->rpm <= QUOTA_RATE_MAX && q->tpm <= QUOTA_RATE_MAX);
+	assert(q->concurrent <= QUOTA_CONCURRENT_MAX);
+	assert(q->budget_day_nanousd <= QUOTA_NANOUSD_MAX &&
+	    q->budget_month_nanousd <= QUOTA_NANOUSD_MAX);
+}
+
+static void
+check_store(const struct conf_store *s)
+{
+	bool redis = strcmp(s->kind, "redis") == 0;
+
+	assert(redis || strcmp(s->kind, "local") == 0);
+	assert(redis == (s->host || s->path) && !(s->host && s->path));
+	assert(!s->host || (*s->host && s->port > 0 && s->port <= 65535));
+	assert(s->timeout_ms >= 50 && s->timeout_ms <= 30000 && s->db <= 65535);
+}
+
+static void
 check_conf(const struct conf *c)
 {
 	assert(c->keys && *c->keys && c->state && *c->state && c->default_region &&
@@ -46,8 +66,12 @@ check_conf(const struct conf *c)
 		check_upstream(&c->upstreams[i]);
 	for (size_t i = 0; i < c->models_n; i++)
 		check_model(c, &c->models[i]);
-	for (size_t i = 0; i < c->workspaces_n; i++)
+	for (size_t i = 0; i < c->workspaces_n; i++) {
 		assert(conf_workspace(c, span_of(c->workspaces[i].name)) == &c->workspaces[i]);
+		check_quota(conf_quota(c, &c->workspaces[i]));
+	}
+	check_quota(conf_quota(c, NULL));
+	check_store(&c->store);
 }
 
 /* Every line begins with the file's name and holds no control character. */
@@ -62,10 +86,19 @@ check_said(struct span said)
 		assert(line.n == 0 || span_starts(line, SPAN("f:")));
 }
 
+/* Any list that the text names holds one price. */
+static int
+read_list(const char *path, struct buf *out)
+{
+	assert(path && *path);
+	return buf_add(out, SPAN("m 1 2 3 4 5\n"));
+}
+
 static struct conf *
 parse(const char *text, struct buf *errors, struct buf *warnings)
 {
-	struct conf *c = conf_parse(text, "f", kinds, errors, warnings);
+	struct conf_source s = { .text = text, .file = "f", .kinds = kinds, .read = read_list };
+	struct conf *c = conf_parse(&s, errors, warnings);
 
 	assert((c == NULL) == (errors->len > 0));
 	check_said(buf_span(errors));

@@ -1,6 +1,7 @@
 /* conf: what a configuration means, and every fault that is found in one. */
 #include "policy/conf.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -10,6 +11,46 @@
 static const char *const kinds[] = { "anthropic", "echo", NULL };
 
 #define ECHO "upstream \"e\" { kind = \"echo\" }\n"
+
+#define STORE_FORMS                                                                       \
+	"f:2: store: give \"local\", \"redis://[user@]host[:port][/db]\", the same with " \
+	"rediss:// for TLS, or \"redis+unix:/path[?db=N]\"\n"
+#define STORE_SECRET                                                               \
+	"f:2: store: a password does not belong here: give store_password_file = " \
+	"\"/path\" or store_password_env = \"NAME\"\n"
+
+/* Lists of prices by their paths. */
+static int
+read_list(const char *path, struct buf *out)
+{
+	static const struct {
+		const char *path, *text;
+		int error;
+	} lists[] = {
+		{ "/list", "listed 1 2 3 4 5\n", 0 },
+		{ "/damaged", "listed 1 2 3 4 5\nm 1\n", 0 },
+		{ "/closed", "", EACCES },
+	};
+
+	errno = ENOENT;
+	for (size_t i = 0; i < ROWS(lists); i++) {
+		if (strcmp(lists[i].path, path) != 0)
+			continue;
+		errno = lists[i].error;
+		return lists[i].error ? -1 : buf_add(out, span_of(lists[i].text));
+	}
+	return -1;
+}
+
+static struct conf *
+parse(const char *text, const char *prices, struct buf *errors, struct buf *warnings)
+{
+	struct conf_source s = {
+		.text = text, .file = "f", .kinds = kinds, .prices = prices, .read = read_list
+	};
+
+	return conf_parse(&s, errors, warnings);
+}
 
 static const struct {
 	const char *what, *text;
@@ -37,8 +78,9 @@ static const struct {
 	    "f:2: no sub-section title/index for 'open'\nf:3: no sub-section title/index for 'reader'\n" },
 	{ "an option without a name", ECHO "\"\" = 1", "f:2: an option without a name\n" },
 	{ "files are not included", ECHO "include(\"/etc/passwd\")",
-	    "f:2: unknown option \"include\": known here are keys, state, store, default_region, max_body, commit_s, ping_s, "
-	    "upstream_connect_s, upstream_first_s, upstream_idle_s, drain_s, upstream, model, workspace\n" },
+	    "f:2: unknown option \"include\": known here are keys, state, prices, store, store_away, "
+	    "store_password_file, store_password_env, store_ca_file, store_timeout_s, rpm, tpm, default_region, max_body, commit_s, "
+	    "ping_s, upstream_connect_s, upstream_first_s, upstream_idle_s, drain_s, upstream, model, workspace\n" },
 	{ "a value of the wrong type", ECHO "max_body = big",
 	    "f:2: max_body = \"big\": give a whole number from 1024 to 268435456\n" },
 	{ "a number with a fraction", ECHO "max_body = 5000.5",
@@ -112,14 +154,124 @@ static const struct {
 	    "f:1: warning: upstream \"e\": kind echo uses no url\nf:1: warning: upstream \"e\": kind echo uses no api_key\n" },
 	{ "auth of a later version", "upstream e { kind = echo auth = sigv4 }",
 	    "f:1: auth = \"sigv4\": this version has \"x-api-key\" and \"bearer\"\n" },
-	{ "a store of a later version", ECHO "store = \"redis://127.0.0.1:6379/0\"",
-	    "f:2: store = \"redis://127.0.0.1:6379/0\": this version has \"local\" only\n" },
-	{ "limits are not in force", ECHO "workspace w {\nrpm = 1\ntpm = 2\nbudget_month = 0.5 }",
-	    "f:3: warning: rpm is read, but limits are not in force in this version\n"
-	    "f:4: warning: tpm is read, but limits are not in force in this version\n"
-	    "f:5: warning: budget_month is read, but budgets are not in force in this version\n" },
-	{ "limits that are none",
-	    ECHO "workspace w { rpm = 0 tpm = 0 budget_month = 0.00 upstreams = { } }", "" },
+	{ "a place that is none is not repeated", ECHO "store = \"sqlite:/secret\"", STORE_FORMS },
+	{ "a store without a host", ECHO "store = \"redis://\"", STORE_FORMS },
+	{ "a store with a port alone", ECHO "store = \"redis://:6379\"", STORE_FORMS },
+	{ "a store of port 0", ECHO "store = \"redis://h:0\"", STORE_FORMS },
+	{ "a store of port 65536", ECHO "store = \"redis://h:65536\"", STORE_FORMS },
+	{ "a store of a port that is none", ECHO "store = \"redis://h:x\"", STORE_FORMS },
+	{ "a store of an empty port", ECHO "store = \"redis://h:/1\"", STORE_FORMS },
+	{ "a database beyond all", ECHO "store = \"redis://h/65536\"", STORE_FORMS },
+	{ "a database with a name", ECHO "store = \"redis://h/main\"", STORE_FORMS },
+	{ "more behind the database", ECHO "store = \"redis://h/0/1\"", STORE_FORMS },
+	{ "a store with a query", ECHO "store = \"redis://h/0?timeout=1\"", STORE_FORMS },
+	{ "a store with an empty user", ECHO "store = \"redis://@h\"", STORE_FORMS },
+	{ "a store with two users", ECHO "store = \"redis://a@b@h\"", STORE_FORMS },
+	{ "a user with a blank", ECHO "store = \"redis://a b@h\"", STORE_FORMS },
+	{ "a host with a blank", ECHO "store = \"redis://a b\"", STORE_FORMS },
+	{ "a store with a control character", ECHO "store = \"redis://h\\n\"", STORE_FORMS },
+	{ "a bracket without its other half", ECHO "store = \"redis://[::1\"", STORE_FORMS },
+	{ "an address without brackets", ECHO "store = \"redis://::1\"", STORE_FORMS },
+	{ "a socket without a path", ECHO "store = \"redis+unix:\"", STORE_FORMS },
+	{ "a socket by a relative path", ECHO "store = \"redis+unix:run/redis\"", STORE_FORMS },
+	{ "a socket with another query", ECHO "store = \"redis+unix:/s?user=a\"", STORE_FORMS },
+	{ "a socket with an empty database", ECHO "store = \"redis+unix:/s?db=\"", STORE_FORMS },
+	{ "a scheme in capitals", ECHO "store = \"REDIS://h\"", STORE_FORMS },
+	{ "a password in the place", ECHO "store = \"redis://me:secret@h:6379/0\"", STORE_SECRET },
+	{ "a password without a user", ECHO "store = \"rediss://:secret@h\"", STORE_SECRET },
+	{ "a password with signs in it", ECHO "store = \"redis://u:sec/r@t#@h\"", STORE_SECRET },
+	{ "a password as a query", ECHO "store = \"redis+unix:/s?password=secret\"", STORE_SECRET },
+	{ "a password in a place misspelt", ECHO "store = \"reddis://u:secret@h\"", STORE_SECRET },
+	{ "a place misspelt", ECHO "store = \"reddis://u@h\"", STORE_FORMS },
+	{ "a store twice", ECHO "store = local\nstore = \"redis://h\"",
+	    "f:3: a second \"store\"; the first is on line 2\n" },
+	{ "what only Redis uses",
+	    ECHO
+	    "store = local\nstore_away = local\nstore_password_file = a\nstore_ca_file = b\nstore_timeout_s = 2",
+	    "f:3: warning: store_away: the store is \"local\", which has no use for it\n"
+	    "f:4: warning: store_password_file: the store is \"local\", which has no use for it\n"
+	    "f:5: warning: store_ca_file: the store is \"local\", which has no use for it\n"
+	    "f:6: warning: store_timeout_s: the store is \"local\", which has no use for it\n" },
+	{ "what only Redis uses, and no store", ECHO "store_password_env = P",
+	    "f:2: warning: store_password_env: the store is \"local\", which has no use for it\n" },
+	{ "a place that was refused says so once", ECHO "store = redis\nstore_away = local",
+	    STORE_FORMS },
+	{ "two passwords",
+	    ECHO "store = \"redis://localhost\"\nstore_password_file = a\nstore_password_env = B",
+	    "f:2: the store has both store_password_file and store_password_env: give one\n" },
+	{ "a password in the clear", ECHO "store = \"redis://10.0.0.1\"\nstore_password_file = a",
+	    "f:2: warning: over redis:// the password of the store travels in the clear: rediss:// encrypts\n" },
+	{ "a password in the clear, but at home",
+	    ECHO "store = \"redis://127.0.0.1\"\nstore_password_file = a", "" },
+	{ "a password by a socket", ECHO "store = \"redis+unix:/s\"\nstore_password_env = P", "" },
+	{ "a password inside of TLS", ECHO "store = \"rediss://10.0.0.1\"\nstore_password_env = P",
+	    "" },
+	{ "certificates for a store without TLS",
+	    ECHO "store = \"redis://10.0.0.1\"\nstore_ca_file = a",
+	    "f:2: warning: store_ca_file: a store without rediss:// has no use for it\n" },
+	{ "a password in the place of its variable is not repeated",
+	    ECHO "store = \"redis+unix:/s\"\nstore_password_env = \"sec-ret\"",
+	    "f:3: store_password_env: give the name of an environment variable, such as POSTERN_STORE_PASSWORD\n" },
+	{ "a store that is away", ECHO "store = \"redis://h\" store_away = stop",
+	    "f:2: store_away = \"stop\": give \"refuse\" or \"local\"\n" },
+	{ "a store's time is too short", ECHO "store = \"redis://h\" store_timeout_s = 0.049",
+	    "f:2: store_timeout_s = \"0.049\": give a number from 0.05 to 30, with at most three decimals\n" },
+	{ "a store's time is too long", ECHO "store = \"redis://h\" store_timeout_s = 30.001",
+	    "f:2: store_timeout_s = \"30.001\": give a number from 0.05 to 30, with at most three decimals\n" },
+	{ "limits beyond their ranges",
+	    "rpm = 100000000001\ntpm = 100000000001\nworkspace w { rpm = 100000000001\ntpm = 100000000001\n"
+	    "concurrent = 1000001\nbudget_day = 9000000.000000001\nbudget_month = 0.0000000001 }\n" ECHO,
+	    "f:1: rpm = \"100000000001\": give a whole number from 0 to 100000000000\n"
+	    "f:2: tpm = \"100000000001\": give a whole number from 0 to 100000000000\n"
+	    "f:3: rpm = \"100000000001\": give a whole number from 0 to 100000000000\n"
+	    "f:4: tpm = \"100000000001\": give a whole number from 0 to 100000000000\n"
+	    "f:5: concurrent = \"1000001\": give a whole number from 0 to 1000000\n"
+	    "f:6: budget_day = \"9000000.000000001\": give a number from 0 to 9000000, with at most nine decimals\n"
+	    "f:7: budget_month = \"0.0000000001\": give a number from 0 to 9000000, with at most nine decimals\n" },
+	{ "limits at the ends of their ranges",
+	    "rpm = 0\ntpm = 100000000000\nworkspace w { rpm = 100000000000 tpm = 0 concurrent = 1000000\n"
+	    "budget_day = 9000000 budget_month = 9000000.000000000 upstreams = { } }\n" ECHO,
+	    "" },
+	{ "a limit twice", ECHO "workspace w { budget_day = 1\nbudget_day = 2 }",
+	    "f:3: a second \"budget_day\"; the first is on line 2\n" },
+	{ "a limit that the root has not", ECHO "concurrent = 1",
+	    "f:2: unknown option \"concurrent\": known here are keys, state, prices, store, store_away, "
+	    "store_password_file, store_password_env, store_ca_file, store_timeout_s, rpm, tpm, default_region, max_body, "
+	    "commit_s, ping_s, upstream_connect_s, upstream_first_s, upstream_idle_s, drain_s, upstream, model, workspace\n" },
+	{ "a budget and a model without a price",
+	    ECHO "model m { target e { } }\nworkspace w { budget_month = 5 }",
+	    "f:3: warning: calls of model \"m\" are refused: it has no price and workspace \"w\" has a budget\n" },
+	{ "a budget and several models without a price",
+	    ECHO "model m { target e { } } model n { target e { } } model o { target e { } }\n"
+		 "workspace w { budget_day = 0.000000001 }",
+	    "f:3: warning: calls of model \"m\" and 2 more are refused: it has no price and workspace \"w\" has a budget\n" },
+	{ "a budget and a model without a price that it may not use",
+	    ECHO "model m { target e { } }\nworkspace w { budget_day = 5 models = { \"n*\" } }",
+	    "" },
+	{ "no budget and a model without a price", ECHO "model m { target e { } } workspace w { }",
+	    "" },
+	{ "a budget and a model with a price, which may be nothing",
+	    ECHO
+	    "model m { target e { } price = { 0, 0, 0, 0, 0 } }\nworkspace w { budget_day = 5 }",
+	    "" },
+	{ "a budget and prices from a list",
+	    ECHO
+	    "prices = \"/list\" model listed { target e { } }\nmodel m { target e { id = listed } }\n"
+	    "workspace w { budget_day = 5 }",
+	    "" },
+	{ "a model has a price at one of its targets only",
+	    ECHO
+	    "upstream o { kind = echo }\nprices = \"/list\"\n"
+	    "model m { target e { id = listed } target o { id = other } }\nworkspace w { budget_day = 5 }",
+	    "f:5: warning: calls of model \"m\" are refused: it has no price and workspace \"w\" has a budget\n" },
+	{ "a list of prices that is not there", ECHO "prices = \"/none\"",
+	    "f:2: prices: \"/none\" cannot be read: No such file or directory\n" },
+	{ "a list of prices that is damaged", ECHO "prices = \"/damaged\"\nping_s = x",
+	    "f:3: ping_s = \"x\": give a number from 0 to 300, with at most three decimals\n"
+	    "/damaged:2: \"m\": give five prices in USD per million tokens: input, output, cache write 5m, "
+	    "cache write 1h, cache read\n" },
+	{ "a list of prices without a name", ECHO "prices = \"\"",
+	    "f:2: prices: give 1 to 4096 bytes without control characters\n" },
 	{ "a workspace's own upstreams are refused", ECHO "workspace w { upstreams = { e } }",
 	    "f:2: upstreams: upstreams of a workspace's own are not in this version; give upstreams = { } or leave it out\n" },
 	{ "a price too few", ECHO "model m { target e { }\nprice = { 1, 2, 3, 4 } }",
@@ -169,8 +321,9 @@ static const struct {
 	    "f:2: missing equal sign after option 'keys'\n" },
 	{ "a list where a value belongs", ECHO "keys = { a }", "f:2: unexpected token '{'\n" },
 	{ "an unknown section says so once", ECHO "foo \"x\" { a = 1 }",
-	    "f:2: unknown option \"foo\": known here are keys, state, store, default_region, max_body, commit_s, ping_s, "
-	    "upstream_connect_s, upstream_first_s, upstream_idle_s, drain_s, upstream, model, workspace\n" },
+	    "f:2: unknown option \"foo\": known here are keys, state, prices, store, store_away, "
+	    "store_password_file, store_password_env, store_ca_file, store_timeout_s, rpm, tpm, default_region, max_body, commit_s, "
+	    "ping_s, upstream_connect_s, upstream_first_s, upstream_idle_s, drain_s, upstream, model, workspace\n" },
 	{ "many faults at once, in the order of the lines",
 	    "max_body = 1\nupstream e { kind = echo }\nmodel m { }\nping_s = x\nmodel n { target z { } }",
 	    "f:1: max_body = \"1\": give a whole number from 1024 to 268435456\n"
@@ -187,7 +340,7 @@ test_rows(struct check *t, const struct guard *g)
 		struct buf warnings = buf_make(CONF_FILE_MAX);
 		struct span text =
 		    guard_put(g, (struct span){ rows[i].text, strlen(rows[i].text) + 1 });
-		struct conf *c = conf_parse(text.p, "f", kinds, &errors, &warnings);
+		struct conf *c = parse(text.p, NULL, &errors, &warnings);
 
 		check_row(t, "%s", rows[i].what);
 		check_that(t, (c == NULL) == (errors.len > 0), "a conf and errors, or neither");
@@ -203,7 +356,12 @@ test_rows(struct check *t, const struct guard *g)
 static const char whole[] =
     "keys  = \"/etc/postern/keys\"        # flat key file\n"
     "state = \"/var/lib/postern\"\n"
-    "store = \"local\"                    # or \"redis://127.0.0.1:6379/0\"\n"
+    "store = \"redis://me@[2001:db8::1]:6380/3\"    # or \"local\"\n"
+    "store_away = \"local\"\n"
+    "store_password_file = \"/etc/postern/redis.password\"\n"
+    "store_ca_file = \"/etc/postern/redis.pem\"\n"
+    "store_timeout_s = 0.05\n"
+    "rpm = 20\n"
     "default_region = \"us\"\n"
     "max_body = 33554432                # bytes\n"
     "commit_s = 0.5\n"
@@ -231,11 +389,14 @@ static const char whole[] =
     "model m { target anthropic { } target eu { } }\n"
     "workspace \"default\" {\n"
     "    rpm = 500\n"
-    "    tpm = 60000\n"
+    "    concurrent = 8\n"
+    "    budget_day = 0.000000001\n"
     "    budget_month = 200.000000001\n"
     "    models = { \"claude-*\", \"m\" }\n"
     "    upstreams = { }\n"
-    "}\n";
+    "}\n"
+    "workspace free { tpm = 0 }\n"
+    "tpm = 50000\n";
 
 static void
 check_upstreams(struct check *t, const struct conf *c)
@@ -253,7 +414,7 @@ check_upstreams(struct check *t, const struct conf *c)
 	check_that(
 	    t, e->auth == CONF_AUTH_BEARER && e->any_model && e->pace_ms == 20 && !e->url, "echo");
 	check_that(
-	    t, e->regions.n == 2 && e->line == 19, "%zu regions, line %d", e->regions.n, e->line);
+	    t, e->regions.n == 2 && e->line == 24, "%zu regions, line %d", e->regions.n, e->line);
 }
 
 static void
@@ -261,7 +422,11 @@ check_models(struct check *t, const struct conf *c)
 {
 	const struct conf_model *s = conf_model(c, SPAN("claude-sonnet-4-5"));
 	const struct conf_model *m = conf_model(c, SPAN("m"));
-	static const uint64_t prices[] = { 3000, 15000, 3750, 6000, 300 };
+	static const struct price price = { .input = 3000,
+		.output = 15000,
+		.cache_write_5m = 3750,
+		.cache_write_1h = 6000,
+		.cache_read = 300 };
 
 	check_that(t, c->models_n == 2 && s && m && !conf_model(c, SPAN("claude-sonnet-4")),
 	    "found by the whole name");
@@ -274,10 +439,41 @@ check_models(struct check *t, const struct conf *c)
 	check_same(t, span_of(s->targets[1].id), SPAN("claude-sonnet-4-5"));
 	check_same(t, span_of(s->display_name), SPAN("Sonnet \"4.5\""));
 	check_that(t, s->created == 1759104000, "created %lld", (long long)s->created);
-	check_that(t, s->priced && memcmp(s->price_nanousd, prices, sizeof(prices)) == 0, "prices");
+	check_that(t, s->priced && memcmp(&s->price, &price, sizeof(price)) == 0, "prices");
 	check_that(t, s->regions.n == 1 && !m->priced && !m->display_name,
 	    "regions and what is not given");
 	check_that(t, m->regions.n == 2, "the regions of all its targets");
+}
+
+static void
+check_quotas(struct check *t, const struct conf *c)
+{
+	const struct quota *w = conf_quota(c, conf_workspace(c, SPAN("default")));
+	const struct quota *free_one = conf_quota(c, conf_workspace(c, SPAN("free")));
+	const struct quota *any = conf_quota(c, NULL);
+
+	check_that(t, w->rpm == 500 && w->tpm == 50000 && w->concurrent == 8,
+	    "a workspace's own limits, and the root's, which come later");
+	check_that(
+	    t, w->budget_day_nanousd == 1 && w->budget_month_nanousd == 200000000001, "budgets");
+	check_that(t, free_one->rpm == 20 && free_one->tpm == 0 && free_one->concurrent == 0,
+	    "0 is a limit that was given: none");
+	check_that(t,
+	    any->rpm == 20 && any->tpm == 50000 && any->concurrent == 0 &&
+		any->budget_day_nanousd == 0 && any->budget_month_nanousd == 0,
+	    "a workspace without a section");
+}
+
+static void
+check_store(struct check *t, const struct conf_store *s)
+{
+	check_same(t, span_of(s->kind), SPAN("redis"));
+	check_same(t, span_of(s->user), SPAN("me"));
+	check_same(t, span_of(s->host), SPAN("2001:db8::1"));
+	check_same(t, span_of(s->password_file), SPAN("/etc/postern/redis.password"));
+	check_same(t, span_of(s->ca_file), SPAN("/etc/postern/redis.pem"));
+	check_that(t, s->port == 6380 && s->db == 3 && !s->path && !s->tls, "the place");
+	check_that(t, s->away_local && s->timeout_ms == 50 && !s->password_env, "the rest");
 }
 
 static void
@@ -285,7 +481,7 @@ test_whole(struct check *t)
 {
 	struct buf errors = buf_make(CONF_FILE_MAX);
 	struct buf warnings = buf_make(CONF_FILE_MAX);
-	struct conf *c = conf_parse(whole, "f", kinds, &errors, &warnings);
+	struct conf *c = parse(whole, "/list", &errors, &warnings);
 	const struct conf_workspace *w;
 
 	check_row(t, "a whole file");
@@ -302,9 +498,8 @@ test_whole(struct check *t)
 	check_upstreams(t, c);
 	check_models(t, c);
 	w = conf_workspace(c, SPAN("default"));
-	check_that(t,
-	    w && w->rpm == 500 && w->tpm == 60000 && w->budget_month_nanousd == 200000000001,
-	    "workspace");
+	check_quotas(t, c);
+	check_store(t, &c->store);
 	check_that(t, w && w->models.n == 2 && !conf_workspace(c, SPAN("defaul")), "globs");
 out:
 	conf_free(c);
@@ -318,7 +513,7 @@ test_defaults(struct check *t)
 	struct buf errors = buf_make(CONF_FILE_MAX);
 	struct buf warnings = buf_make(CONF_FILE_MAX);
 	struct conf *c =
-	    conf_parse(ECHO "model m { target e { } }", "f", kinds, &errors, &warnings);
+	    parse(ECHO "model m { target e { } }\nworkspace w { }", NULL, &errors, &warnings);
 
 	check_row(t, "defaults");
 	check_that(t, c != NULL, "%.*s", (int)errors.len, errors.len ? errors.p : "");
@@ -335,10 +530,168 @@ test_defaults(struct check *t)
 		check_that(
 		    t, c->drain_ms == 30000 && c->upstreams[0].pace_ms == 0, "drain and pace");
 		check_same(t, span_of(c->models[0].targets[0].id), SPAN("m"));
+		check_same(t, span_of(c->store.kind), SPAN("local"));
+		check_that(t,
+		    !c->store.host && !c->store.path && !c->store.away_local &&
+			c->store.timeout_ms == 1000 && !c->prices,
+		    "store and prices");
+		check_that(t,
+		    memcmp(conf_quota(c, NULL), &(struct quota){ .rpm = 500, .tpm = 60000 },
+			sizeof(struct quota)) == 0,
+		    "limits of a workspace without a section");
+		check_that(t,
+		    memcmp(conf_quota(c, &c->workspaces[0]), conf_quota(c, NULL),
+			sizeof(struct quota)) == 0,
+		    "limits of a workspace that gives none");
 	}
 	conf_free(c);
 	buf_free(&errors);
 	buf_free(&warnings);
+}
+
+static const struct {
+	const char *store;
+	const char *user, *host, *path;
+	unsigned port, db;
+	bool tls;
+} places[] = {
+	{ "redis://h", NULL, "h", NULL, 6379, 0, false },
+	{ "redis://h/", NULL, "h", NULL, 6379, 0, false },
+	{ "redis://h/7", NULL, "h", NULL, 6379, 7, false },
+	{ "redis://127.0.0.1:1/65535", NULL, "127.0.0.1", NULL, 1, 65535, false },
+	{ "redis://redis-1.my_net.example:65535", NULL, "redis-1.my_net.example", NULL, 65535, 0,
+	    false },
+	{ "redis://compass.example", NULL, "compass.example", NULL, 6379, 0, false },
+	{ "rediss://web@h:6380/2", "web", "h", NULL, 6380, 2, true },
+	{ "rediss://[::1]", NULL, "::1", NULL, 6379, 0, true },
+	{ "redis+unix:/run/redis.sock", NULL, NULL, "/run/redis.sock", 0, 0, false },
+	{ "redis+unix:/run/redis.sock?db=9", NULL, NULL, "/run/redis.sock", 0, 9, false },
+};
+
+static void
+test_places(struct check *t)
+{
+	for (size_t i = 0; i < ROWS(places); i++) {
+		struct buf text = buf_make(CONF_FILE_MAX);
+		struct buf said = buf_make(CONF_FILE_MAX);
+		struct conf *c = NULL;
+
+		check_row(t, "the place of a store: %s", places[i].store);
+		if (buf_addf(&text, ECHO "store = \"%s\"\n", places[i].store) == 0 &&
+		    buf_str(&text))
+			c = parse(text.p, NULL, &said, &said);
+		if (check_that(t, c && said.len == 0, "%.*s", (int)said.len, said.p)) {
+			check_same(t, span_of(c->store.kind), SPAN("redis"));
+			check_same(t, span_of(c->store.user), span_of(places[i].user));
+			check_same(t, span_of(c->store.host), span_of(places[i].host));
+			check_same(t, span_of(c->store.path), span_of(places[i].path));
+			check_that(t,
+			    c->store.port == places[i].port && c->store.db == places[i].db &&
+				c->store.tls == places[i].tls && c->store.line == 2,
+			    "numbers");
+		}
+		conf_free(c);
+		buf_free(&text);
+		buf_free(&said);
+	}
+}
+
+/* A path of the socket at its longest, and one byte more. */
+static void
+test_longest(struct check *t)
+{
+	for (int n = 107; n <= 108; n++) {
+		struct buf text = buf_make(CONF_FILE_MAX);
+		struct buf said = buf_make(CONF_FILE_MAX);
+		struct conf *c = NULL;
+
+		check_row(t, "a socket's path of %d bytes", n);
+		if (buf_addf(&text, ECHO "store = \"redis+unix:/%0*d\"", n - 1, 0) == 0 &&
+		    buf_str(&text))
+			c = parse(text.p, NULL, &said, &said);
+		check_that(t, (c != NULL) == (n == 107), "%.*s", (int)said.len, said.p);
+		conf_free(c);
+		buf_free(&text);
+		buf_free(&said);
+	}
+}
+
+/* The list that the text does not name: read when it is there. */
+static const struct {
+	const char *what, *prices, *text, *said;
+	bool found; /* a price for the model `listed` */
+} lists[] = {
+	{ "none", NULL, ECHO, "", false },
+	{ "the built-in one", "/list", ECHO, "", true },
+	{ "the built-in one is not there", "/none", ECHO, "", false },
+	{ "the built-in one may not be read", "/closed", ECHO,
+	    "f: warning: the list of prices \"/closed\" cannot be read: Permission denied\n",
+	    false },
+	{ "the text's comes before the built-in one", "/closed", ECHO "prices = \"/list\"", "",
+	    true },
+};
+
+static void
+test_lists(struct check *t)
+{
+	for (size_t i = 0; i < ROWS(lists); i++) {
+		struct buf said = buf_make(CONF_FILE_MAX);
+		struct conf *c = parse(lists[i].text, lists[i].prices, &said, &said);
+
+		check_row(t, "list of prices: %s", lists[i].what);
+		check_same(t, buf_span(&said), span_of(lists[i].said));
+		check_that(t,
+		    c && (conf_price(c, SPAN("listed"), SPAN("x")) != NULL) == lists[i].found,
+		    "a price");
+		conf_free(c);
+		buf_free(&said);
+	}
+}
+
+/* Whose price counts. */
+static void
+test_price(struct check *t)
+{
+	struct buf said = buf_make(CONF_FILE_MAX);
+	struct conf *c =
+	    parse(ECHO "model own { target e { id = listed } price = { 9, 9, 9, 9, 9 } }\n"
+		       "model listed { target e { } }\nmodel m { target e { id = listed } }",
+		"/list", &said, &said);
+
+	check_row(t, "a model's own price, its name's in the list, its name's at the upstream");
+	if (check_that(t, c != NULL, "%.*s", (int)said.len, said.p)) {
+		const struct price *own = conf_price(c, SPAN("own"), SPAN("listed"));
+		const struct price *listed = conf_price(c, SPAN("listed"), SPAN("else"));
+		const struct price *there = conf_price(c, SPAN("m"), SPAN("listed"));
+
+		check_that(t, own && own->input == 9000, "its own");
+		check_that(
+		    t, listed && listed->input == 1000 && listed->cache_read == 5000, "its name's");
+		check_that(t, there == listed, "at the upstream");
+		check_that(t, !conf_price(c, SPAN("m"), SPAN("else")), "none");
+		check_that(t, conf_price(c, SPAN("any"), SPAN("listed")) == listed, "no section");
+	}
+	conf_free(c);
+	buf_free(&said);
+}
+
+/* A doubt about very many workspaces must not look like a broken file. */
+static void
+test_doubts(struct check *t)
+{
+	struct buf text = buf_make(CONF_FILE_MAX);
+	struct buf said = buf_make(CONF_FILE_MAX);
+	bool room = buf_add(&text, SPAN(ECHO "model m { target e { } }\n")) == 0;
+	struct conf *c;
+
+	check_row(t, "many workspaces with a budget and a model without a price");
+	for (int i = 0; i < 300; i++)
+		room = room && buf_addf(&text, "workspace w%d { budget_day = 1 }\n", i) == 0;
+	c = room && buf_str(&text) ? parse(text.p, NULL, &said, &said) : NULL;
+	check_that(t, c && said.len > 0, "refused");
+	conf_free(c);
+	buf_free(&text);
+	buf_free(&said);
 }
 
 /* A value from the environment, and none. */
@@ -351,9 +704,9 @@ test_environment(struct check *t)
 
 	(void)setenv("TEST_CONF_PLACE", "/here", 1);
 	(void)unsetenv("TEST_CONF_NOWHERE");
-	c = conf_parse(
+	c = parse(
 	    "keys = \"${TEST_CONF_PLACE}/keys\"\nstate = \"${TEST_CONF_NOWHERE:-/there}/x\"\n" ECHO,
-	    "f", kinds, &errors, &warnings);
+	    NULL, &errors, &warnings);
 	check_row(t, "variables of the environment");
 	check_that(t, c != NULL, "%.*s", (int)errors.len, errors.len ? errors.p : "");
 	if (c) {
@@ -378,9 +731,9 @@ test_beginnings(struct check *t, const struct guard *g)
 
 		memcpy(text, whole, n);
 		text[n] = '\0';
-		conf_free(conf_parse(
-		    guard_put(g, (struct span){ text, n + 1 }).p, "f", kinds, &said, &said));
-		c = conf_parse(ECHO, "f", kinds, &said, &said);
+		conf_free(
+		    parse(guard_put(g, (struct span){ text, n + 1 }).p, "/list", &said, &said));
+		c = parse(ECHO, NULL, &said, &said);
 		check_that(t, c != NULL, "broken after %zu bytes", n);
 		conf_free(c);
 		buf_free(&said);
@@ -399,7 +752,7 @@ test_many(struct check *t)
 	for (int i = 0; i < 20000; i++)
 		room = room && buf_addf(&text, "option%d = 1\n", i) == 0;
 	const char *all = buf_str(&text);
-	struct conf *c = room && all ? conf_parse(all, "f", kinds, &said, &said) : NULL;
+	struct conf *c = room && all ? parse(all, NULL, &said, &said) : NULL;
 	size_t lines = 0;
 
 	for (size_t i = 0; i < said.len; i++)
@@ -419,6 +772,11 @@ main(void)
 	test_rows(&t, &g);
 	test_whole(&t);
 	test_defaults(&t);
+	test_places(&t);
+	test_longest(&t);
+	test_lists(&t);
+	test_price(&t);
+	test_doubts(&t);
 	test_environment(&t);
 	test_beginnings(&t, &g);
 	test_many(&t);

@@ -22,7 +22,8 @@ static struct conf *
 make_conf(void)
 {
 	struct buf errors = buf_make(65536), warnings = buf_make(65536);
-	struct conf *conf = conf_parse(text, "t", kinds, &errors, &warnings);
+	struct conf_source source = { .text = text, .file = "t", .kinds = kinds };
+	struct conf *conf = conf_parse(&source, &errors, &warnings);
 
 	buf_free(&errors);
 	buf_free(&warnings);
