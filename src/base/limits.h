@@ -15,7 +15,8 @@
 #define KEY_LINE_MAX	 4096u
 #define KEY_ID_MAX	 32u
 #define SECRET_FILE_MAX	 (16 * KIB)
-#define NAME_MAX_LEN	 64u /* workspace, upstream and region names */
+#define PRICES_MAX	 4096u /* patterns in the list of prices */
+#define NAME_MAX_LEN	 64u   /* workspace, upstream and region names */
 
 /* The request. */
 #define BODY_MEMORY_MAX (1 * MIB) /* above this a body is kept in an unlinked file */
