@@ -97,6 +97,7 @@ install: build/postern
 	install -d $(SHARE)/apache $(SHARE)/lighttpd $(SHARE)/deploy $(UNITS)
 	set -e; for f in $(HOST_FILES); do sed $(PLACES) $$f >$(SHARE)/$$f; chmod 0644 $(SHARE)/$$f; done
 	chmod 0755 $(SHARE)/deploy/postern-spawn
+	install -D -m 0644 deploy/prices $(SHARE)/prices
 	set -e; for f in postern.service postern.socket; do sed $(PLACES) deploy/$$f >$(UNITS)/$$f; chmod 0644 $(UNITS)/$$f; done
 	install -D -m 0644 doc/postern.1 $(MAN)/man1/postern.1
 	install -D -m 0644 doc/postern.conf.5 $(MAN)/man5/postern.conf.5
