@@ -29,6 +29,8 @@ static const struct command commands[] = {
 	{ "serve", serve_main },
 	{ "check", cmd_check },
 	{ "key", cmd_key },
+	{ "usage", cmd_usage },
+	{ "ledger", cmd_ledger },
 	{ "--version", cmd_version },
 	{ "--help", cmd_help },
 };
@@ -41,6 +43,8 @@ print_usage(FILE *to)
 	    "       postern check [--config F]\n"
 	    "       postern key add --workspace W [--name S] [--expires DATE] [--models GLOBS] [--config F]\n"
 	    "       postern key list | revoke ID | rotate ID [--grace 24h] [--config F]\n"
+	    "       postern usage [--by workspace,model,key,day] [--since DAY] [--until DAY] [--format table|csv|json] [--config F]\n"
+	    "       postern ledger verify [--config F] [FILE ...]\n"
 	    "       postern --version\n",
 	    to);
 }
