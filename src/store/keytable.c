@@ -185,8 +185,7 @@ count_digits(const struct keytable *t, uint64_t (*key)(const struct keytable_row
 	}
 }
 
-/* Sorts the rows by a 64-bit key, digit by digit from the last. Equal keys keep their order, that
- * of the file. */
+/* Sorts the rows by a 64-bit key, digit by digit from the last. Equal keys keep their order. */
 static int
 sort(struct keytable *t, uint64_t (*key)(const struct keytable_row *))
 {
@@ -232,6 +231,28 @@ same_hash(const struct keytable *t, const struct keytable_row *a, const struct k
 	return hash_same(one, two);
 }
 
+static int
+compare_places(const void *a, const void *b)
+{
+	uint64_t one = row_at(a);
+	uint64_t two = row_at(b);
+
+	return (one > two) - (one < two);
+}
+
+/* Puts rows with the same key in the order of the file, in which a former sort has not left them.
+ */
+static void
+order_groups(struct keytable *t, uint64_t (*key)(const struct keytable_row *))
+{
+	for (size_t from = 0, to; from < t->rows_n; from = to) {
+		for (to = from + 1; to < t->rows_n && key(&t->rows[to]) == key(&t->rows[from]);)
+			to++;
+		if (to - from > 1)
+			qsort(&t->rows[from], to - from, sizeof(*t->rows), compare_places);
+	}
+}
+
 /* Refuses each row that is the same as an earlier one. The rows are sorted by the key, so that
  * those stand together. */
 static void
@@ -241,6 +262,7 @@ refuse_repeats(struct keytable *t, uint64_t (*key)(const struct keytable_row *),
 {
 	size_t group = 0;
 
+	order_groups(t, key);
 	for (size_t i = 1; i < t->rows_n; i++) {
 		if (key(&t->rows[i]) != key(&t->rows[group]))
 			group = i;

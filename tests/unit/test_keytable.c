@@ -57,6 +57,8 @@ static const struct {
 	    "3: an earlier line has this id\n" },
 	{ "a hash twice", "a 1 workspace=w\nb 2 workspace=w\nc 1 workspace=w\n", 2,
 	    "3: an earlier line has this hash\n" },
+	{ "a hash twice, whatever the ids", "c 1 workspace=w\nb 1 workspace=w\na 1 workspace=w\n",
+	    1, "2: an earlier line has this hash\n3: an earlier line has this hash\n" },
 	{ "both at once are one fault", "a 1 workspace=w\na 1 workspace=w\n", 1,
 	    "2: an earlier line has this id\n" },
 	{ "three times", "a 1 workspace=w\nb 1 workspace=w\nc 1 workspace=w\n", 1,
