@@ -3,9 +3,12 @@
 #include "policy/key.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "base/num.h"
 #include "policy/glob.h"
+
+#define USD_PLACES 9u /* of nano-dollars in a dollar */
 
 enum attribute {
 	ATTRIBUTE_WORKSPACE,
@@ -13,15 +16,23 @@ enum attribute {
 	ATTRIBUTE_CREATED,
 	ATTRIBUTE_EXPIRES,
 	ATTRIBUTE_MODELS,
+	ATTRIBUTE_RPM,
+	ATTRIBUTE_TPM,
+	ATTRIBUTE_CONCURRENT,
+	ATTRIBUTE_BUDGET_DAY,
+	ATTRIBUTE_BUDGET_MONTH,
 	ATTRIBUTE_REVOKED,
 	ATTRIBUTES
 };
 
 struct attribute_row {
 	struct span name;
-	/* Takes the value; NULL, or what is wrong with it. */
-	const char *(*take)(struct span value, struct key *k);
 	const char *twice;
+	/* Takes the value; false when something is wrong with it. */
+	bool (*take)(const struct attribute_row *row, struct span value, struct key *k);
+	const char *why; /* what it wants */
+	size_t at;	 /* of a time or a limit in struct key */
+	uint64_t max;	 /* of a limit */
 };
 
 static bool
@@ -80,76 +91,92 @@ models_fit(struct span s)
 	return !has(s, ' ') && !has(s, '\t');
 }
 
-static const char *
-take_workspace(struct span value, struct key *k)
+static bool
+take_workspace(const struct attribute_row *row, struct span value, struct key *k)
 {
+	(void)row;
 	k->workspace = value;
-	return workspace_fits(value) ? NULL : "workspace wants a name of 1 to 64 bytes";
+	return workspace_fits(value);
 }
 
-static const char *
-take_name(struct span value, struct key *k)
+static bool
+take_name(const struct attribute_row *row, struct span value, struct key *k)
 {
+	(void)row;
 	k->name = value;
-	return NULL;
+	return true;
+}
+
+static bool
+take_models(const struct attribute_row *row, struct span value, struct key *k)
+{
+	(void)row;
+	k->models = value;
+	return models_fit(value);
 }
 
 /* Zero stands for "not given" in struct key, so that the first second of 1970 and what lies before
  * become the second one. */
-static int
-take_time(struct span value, int64_t *to)
+static bool
+take_time(const struct attribute_row *row, struct span value, struct key *k)
 {
+	int64_t *to = (int64_t *)((char *)k + row->at);
+
 	if (num_date(value, to) < 0)
-		return -1;
+		return false;
 	if (*to <= 0)
 		*to = 1;
-	return 0;
+	return true;
 }
 
-static const char *
-take_created(struct span value, struct key *k)
+/* Zero stands for "no limit" in struct quota. In a line it is refused: who writes it may have meant
+ * that nothing is allowed. */
+static bool
+take_count(const struct attribute_row *row, struct span value, struct key *k)
 {
-	return take_time(value, &k->created) == 0
-	    ? NULL
-	    : "created wants a date such as 2026-11-21 or 2026-11-21T08:00:00Z";
+	uint64_t *to = (uint64_t *)((char *)k + row->at);
+
+	return num_u64(value, row->max, to) == 0 && *to > 0;
 }
 
-static const char *
-take_expires(struct span value, struct key *k)
+static bool
+take_usd(const struct attribute_row *row, struct span value, struct key *k)
 {
-	return take_time(value, &k->expires) == 0
-	    ? NULL
-	    : "expires wants a date such as 2027-01-01 or 2027-01-01T08:00:00Z";
+	uint64_t *to = (uint64_t *)((char *)k + row->at);
+
+	return num_fixed(value, USD_PLACES, to) == 0 && *to > 0 && *to <= row->max;
 }
 
-static const char *
-take_revoked(struct span value, struct key *k)
-{
-	return take_time(value, &k->revoked) == 0
-	    ? NULL
-	    : "revoked wants a date such as 2026-11-21 or 2026-11-21T08:00:00Z";
-}
-
-static const char *
-take_models(struct span value, struct key *k)
-{
-	k->models = value;
-	return models_fit(value) ? NULL
-				 : "models wants globs with commas between them and no blanks";
-}
-
-#define ROW(word, function)                                                  \
-	{                                                                    \
-		{ word, sizeof(word) - 1 }, function, word " is given twice" \
-	}
+#define NAMED(word) { word, sizeof(word) - 1 }, word " is given twice"
+#define AT(field)   offsetof(struct key, field)
 
 static const struct attribute_row attributes[] = {
-	[ATTRIBUTE_WORKSPACE] = ROW("workspace", take_workspace),
-	[ATTRIBUTE_NAME] = ROW("name", take_name),
-	[ATTRIBUTE_CREATED] = ROW("created", take_created),
-	[ATTRIBUTE_EXPIRES] = ROW("expires", take_expires),
-	[ATTRIBUTE_MODELS] = ROW("models", take_models),
-	[ATTRIBUTE_REVOKED] = ROW("revoked", take_revoked),
+	[ATTRIBUTE_WORKSPACE] = { NAMED("workspace"), take_workspace,
+	    "workspace wants a name of 1 to 64 bytes" },
+	[ATTRIBUTE_NAME] = { NAMED("name"), take_name },
+	[ATTRIBUTE_CREATED] = { NAMED("created"), take_time,
+	    "created wants a date such as 2026-11-21 or 2026-11-21T08:00:00Z", .at = AT(created) },
+	[ATTRIBUTE_EXPIRES] = { NAMED("expires"), take_time,
+	    "expires wants a date such as 2027-01-01 or 2027-01-01T08:00:00Z", .at = AT(expires) },
+	[ATTRIBUTE_MODELS] = { NAMED("models"), take_models,
+	    "models wants globs with commas between them and no blanks" },
+	[ATTRIBUTE_RPM] = { NAMED("rpm"), take_count,
+	    "rpm wants a whole number from 1 to 100000000000", .at = AT(quota.rpm),
+	    .max = QUOTA_RATE_MAX },
+	[ATTRIBUTE_TPM] = { NAMED("tpm"), take_count,
+	    "tpm wants a whole number from 1 to 100000000000", .at = AT(quota.tpm),
+	    .max = QUOTA_RATE_MAX },
+	[ATTRIBUTE_CONCURRENT] = { NAMED("concurrent"), take_count,
+	    "concurrent wants a whole number from 1 to 1000000", .at = AT(quota.concurrent),
+	    .max = QUOTA_CONCURRENT_MAX },
+	[ATTRIBUTE_BUDGET_DAY] = { NAMED("budget_day"), take_usd,
+	    "budget_day wants US dollars from 0.000000001 to 9000000, such as 2.50",
+	    .at = AT(quota.budget_day_nanousd), .max = QUOTA_NANOUSD_MAX },
+	[ATTRIBUTE_BUDGET_MONTH] = { NAMED("budget_month"), take_usd,
+	    "budget_month wants US dollars from 0.000000001 to 9000000, such as 50",
+	    .at = AT(quota.budget_month_nanousd), .max = QUOTA_NANOUSD_MAX },
+	[ATTRIBUTE_REVOKED] = { NAMED("revoked"), take_time,
+	    "revoked wants a date such as 2026-11-21 or 2026-11-21T08:00:00Z", .at = AT(revoked) },
 };
 
 static_assert(sizeof(attributes) / sizeof(*attributes) == ATTRIBUTES, "a row for every attribute");
@@ -224,10 +251,13 @@ take_attribute(struct span *rest, struct key *k, const struct attribute_row **wh
 		return "attributes read name=value; a value with blanks wants quotes";
 	*which = attribute_find(span_cut(*rest, 0, n));
 	if (!*which)
-		return "unknown attribute: known are workspace, name, created, expires, models, revoked";
+		return "unknown attribute: known are workspace, name, created, expires, models, rpm, "
+		       "tpm, concurrent, budget_day, budget_month, revoked";
 	*rest = span_cut(*rest, n + 1, rest->n);
 	why = take_value(rest, &value);
-	return why ? why : (*which)->take(value, k);
+	if (why)
+		return why;
+	return (*which)->take(*which, value, k) ? NULL : (*which)->why;
 }
 
 static const char *
@@ -305,6 +335,39 @@ add_time(struct buf *out, const char *name, int64_t time_s)
 	return buf_addf(out, " %s=%.*s", name, time_s % 86400 == 0 ? 10 : NUM_TIME_LEN, text);
 }
 
+int
+key_usd(uint64_t nanousd, unsigned places_min, struct buf *out)
+{
+	char digits[USD_PLACES + 1];
+	unsigned places = USD_PLACES;
+	uint64_t part = nanousd % 1000000000;
+
+	for (size_t i = USD_PLACES; i > 0; i--, part /= 10)
+		digits[i - 1] = (char)('0' + part % 10);
+	while (places > places_min && digits[places - 1] == '0')
+		places--;
+	return buf_addf(
+	    out, "%" PRIu64 "%s%.*s", nanousd / 1000000000, places ? "." : "", (int)places, digits);
+}
+
+static int
+add_limits(const struct key *k, struct buf *out)
+{
+	for (size_t i = 0; i < ATTRIBUTES; i++) {
+		const struct attribute_row *row = &attributes[i];
+		const uint64_t *value = (const uint64_t *)((const char *)k + row->at);
+
+		if (row->max == 0 || *value == 0)
+			continue;
+		if (*value > row->max || buf_addf(out, " %s=", row->name.p) < 0)
+			return -1;
+		if ((row->take == take_usd ? key_usd(*value, 0, out)
+					   : buf_addf(out, "%" PRIu64, *value)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 add_line(const struct key *k, struct buf *out)
 {
@@ -320,9 +383,19 @@ add_line(const struct key *k, struct buf *out)
 		return -1;
 	if (k->models.p && add_text(out, "models", k->models) < 0)
 		return -1;
-	if (add_time(out, "revoked", k->revoked) < 0)
+	if (add_limits(k, out) < 0 || add_time(out, "revoked", k->revoked) < 0)
 		return -1;
 	return buf_add(out, SPAN("\n"));
+}
+
+const char *
+key_set(struct key *k, struct span name, struct span value)
+{
+	const struct attribute_row *row = attribute_find(name);
+
+	if (!row)
+		return "unknown attribute";
+	return row->take(row, value, k) ? NULL : row->why;
 }
 
 int

@@ -38,9 +38,16 @@ enum key_line { KEY_LINE_KEY, KEY_LINE_BLANK, KEY_LINE_BAD };
  * hash is bad, too. */
 enum key_line key_parse(struct span line, struct key *out, const char **why);
 
+/* Sets one attribute from its text, as a line does. NULL, or what is wrong, a fixed text. */
+MUST_CHECK const char *key_set(struct key *k, struct span name, struct span value);
+
 /* Appends the line of a key, with its newline. -1 when it does not fit or an id, name or list holds
  * what a line cannot. */
 MUST_CHECK int key_format(const struct key *k, struct buf *out);
+
+/* Appends nano-dollars as dollars with at least so many decimals, up to nine, and no more than it
+ * takes. -1 as buf_add. */
+MUST_CHECK int key_usd(uint64_t nanousd, unsigned places_min, struct buf *out);
 
 /* Whether the key is good at this time: FAULT_NONE, FAULT_KEY_REVOKED or FAULT_KEY_EXPIRED. */
 enum fault key_state(const struct key *k, int64_t now_s);

@@ -9,6 +9,15 @@
 #define ID32   "abcdefghijklmnopqrstuvwxyz012345"
 #define NAME64 "abcdefghijklmnopqrstuvwxyz012345abcdefghijklmnopqrstuvwxyz012345"
 
+#define UNKNOWN                                                                         \
+	"unknown attribute: known are workspace, name, created, expires, models, rpm, " \
+	"tpm, concurrent, budget_day, budget_month, revoked"
+#define RPM	   "rpm wants a whole number from 1 to 100000000000"
+#define TPM	   "tpm wants a whole number from 1 to 100000000000"
+#define CONCURRENT "concurrent wants a whole number from 1 to 1000000"
+#define DAY	   "budget_day wants US dollars from 0.000000001 to 9000000, such as 2.50"
+#define MONTH	   "budget_month wants US dollars from 0.000000001 to 9000000, such as 50"
+
 /* Lines that are keys: what key_format makes of them. */
 static const struct {
 	const char *what, *line, *again;
@@ -40,6 +49,23 @@ static const struct {
 	{ "times to the second",
 	    "a " HEX " workspace=w expires=2027-01-01T12:30:01Z revoked=2026-11-21T00:00:00Z",
 	    "a  " HEX "  workspace=w expires=2027-01-01T12:30:01Z revoked=2026-11-21" },
+	{ "all limits, in any order",
+	    "a " HEX
+	    " budget_month=50.00 revoked=2026-11-21 budget_day=2.5 concurrent=4 tpm=40000 rpm=20 workspace=w models=m",
+	    "a  " HEX
+	    "  workspace=w models=m rpm=20 tpm=40000 concurrent=4 budget_day=2.5 budget_month=50 revoked=2026-11-21" },
+	{ "the smallest limits",
+	    "a " HEX
+	    " workspace=w rpm=1 tpm=1 concurrent=1 budget_day=0.000000001 budget_month=0.000000001",
+	    "a  " HEX
+	    "  workspace=w rpm=1 tpm=1 concurrent=1 budget_day=0.000000001 budget_month=0.000000001" },
+	{ "the largest limits",
+	    "a " HEX
+	    " workspace=w rpm=100000000000 tpm=100000000000 concurrent=1000000 budget_day=9000000 budget_month=9000000.000000000",
+	    "a  " HEX
+	    "  workspace=w rpm=100000000000 tpm=100000000000 concurrent=1000000 budget_day=9000000 budget_month=9000000" },
+	{ "zeros in front of a limit", "a " HEX " workspace=w rpm=007 budget_day=08.10",
+	    "a  " HEX "  workspace=w rpm=7 budget_day=8.1" },
 	{ "a time of zero is not none", "a " HEX " workspace=w expires=1970-01-01",
 	    "a  " HEX "  workspace=w expires=1970-01-01T00:00:01Z" },
 	{ "a time before zero is not none", "a " HEX " workspace=w revoked=1969-12-31",
@@ -70,10 +96,8 @@ static const struct {
 	    "workspace wants a name of 1 to 64 bytes" },
 	{ "a workspace too long", "a " HEX " workspace=" NAME64 "x",
 	    "workspace wants a name of 1 to 64 bytes" },
-	{ "a misspelt restriction", "a " HEX " workspace=w expire=2027-01-01",
-	    "unknown attribute: known are workspace, name, created, expires, models, revoked" },
-	{ "an attribute in capitals", "a " HEX " workspace=w Expires=2027-01-01",
-	    "unknown attribute: known are workspace, name, created, expires, models, revoked" },
+	{ "a misspelt restriction", "a " HEX " workspace=w expire=2027-01-01", UNKNOWN },
+	{ "an attribute in capitals", "a " HEX " workspace=w Expires=2027-01-01", UNKNOWN },
 	{ "an attribute twice", "a " HEX " workspace=w expires=2027-01-01 expires=2099-01-01",
 	    "expires is given twice" },
 	{ "no value", "a " HEX " workspace=w expires=", "an attribute has no value" },
@@ -99,6 +123,23 @@ static const struct {
 	    "models wants globs with commas between them and no blanks" },
 	{ "no globs", "a " HEX " workspace=w models=\"\"",
 	    "models wants globs with commas between them and no blanks" },
+	{ "a rate of nothing", "a " HEX " workspace=w rpm=0", RPM },
+	{ "a rate beyond the largest", "a " HEX " workspace=w rpm=100000000001", RPM },
+	{ "a rate with a fraction", "a " HEX " workspace=w rpm=1.5", RPM },
+	{ "a rate with a sign", "a " HEX " workspace=w rpm=-1", RPM },
+	{ "a rate beyond all numbers", "a " HEX " workspace=w tpm=99999999999999999999999", TPM },
+	{ "a rate in thousands", "a " HEX " workspace=w tpm=60k", TPM },
+	{ "no calls at once", "a " HEX " workspace=w concurrent=0", CONCURRENT },
+	{ "too many calls at once", "a " HEX " workspace=w concurrent=1000001", CONCURRENT },
+	{ "a budget of nothing", "a " HEX " workspace=w budget_day=0.00", DAY },
+	{ "a budget with its sign", "a " HEX " workspace=w budget_day=$5", DAY },
+	{ "a budget with a comma", "a " HEX " workspace=w budget_day=2,50", DAY },
+	{ "a budget too fine", "a " HEX " workspace=w budget_month=0.0000000001", MONTH },
+	{ "a budget too large", "a " HEX " workspace=w budget_month=9000000.000000001", MONTH },
+	{ "a budget beyond all numbers", "a " HEX " workspace=w budget_month=99999999999999999999",
+	    MONTH },
+	{ "a limit twice", "a " HEX " workspace=w rpm=1 rpm=1000", "rpm is given twice" },
+	{ "a limit with a dash", "a " HEX " workspace=w budget-day=1", UNKNOWN },
 	{ "a control character", "a " HEX " workspace=w\x01", "a control character" },
 };
 
@@ -213,6 +254,12 @@ static const struct {
 	    { .id = { "a", 1 }, .workspace = { "w", 1 }, .models = { "a b", 3 } } },
 	{ "a list that allows nothing",
 	    { .id = { "a", 1 }, .workspace = { "w", 1 }, .models = { "", 0 } } },
+	{ "a rate beyond the largest",
+	    { .id = { "a", 1 }, .workspace = { "w", 1 }, .quota = { .rpm = QUOTA_RATE_MAX + 1 } } },
+	{ "a budget beyond the largest",
+	    { .id = { "a", 1 },
+		.workspace = { "w", 1 },
+		.quota = { .budget_day_nanousd = QUOTA_NANOUSD_MAX + 1 } } },
 };
 
 static void
@@ -283,6 +330,53 @@ test_text(struct check *t)
 	check_that(t, strlen(text) == KEY_TEXT_LEN, "%zu characters", strlen(text));
 }
 
+static const struct {
+	uint64_t nanousd;
+	unsigned places_min;
+	const char *text;
+} dollars[] = {
+	{ 0, 0, "0" },
+	{ 0, 2, "0.00" },
+	{ 5000000000, 0, "5" },
+	{ 5000000000, 2, "5.00" },
+	{ 2500000000, 2, "2.50" },
+	{ 1, 2, "0.000000001" },
+	{ 1234500000, 2, "1.2345" },
+	{ 10, 9, "0.000000010" },
+	{ QUOTA_NANOUSD_MAX, 0, "9000000" },
+	{ UINT64_MAX, 0, "18446744073.709551615" },
+};
+
+static void
+test_dollars(struct check *t)
+{
+	for (size_t i = 0; i < ROWS(dollars); i++) {
+		struct buf out = buf_make(64);
+
+		check_row(t, "dollars: %s", dollars[i].text);
+		check_that(t, key_usd(dollars[i].nanousd, dollars[i].places_min, &out) == 0,
+		    "out of memory");
+		check_same(t, buf_span(&out), span_of(dollars[i].text));
+		buf_free(&out);
+	}
+}
+
+/* An attribute by itself, as it comes from a command line. */
+static void
+test_set(struct check *t)
+{
+	struct key k = { 0 };
+	const char *why = key_set(&k, SPAN("budget_day"), SPAN("0.5"));
+
+	check_row(t, "one attribute by itself");
+	check_that(t, !why && k.quota.budget_day_nanousd == 500000000, "%s", why ? why : "number");
+	why = key_set(&k, SPAN("rpm"), SPAN(""));
+	check_that(t, why != NULL, "no value");
+	check_same(t, span_of(why), SPAN(RPM));
+	why = key_set(&k, SPAN("rp"), SPAN("1"));
+	check_same(t, span_of(why), SPAN("unknown attribute"));
+}
+
 int
 main(void)
 {
@@ -297,6 +391,8 @@ main(void)
 	test_states(&t);
 	test_allows(&t);
 	test_text(&t);
+	test_dollars(&t);
+	test_set(&t);
 	guard_free(&g);
 	return check_end(&t);
 }

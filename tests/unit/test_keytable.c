@@ -67,7 +67,8 @@ static const struct {
 	    "a 1 workspace=w\na 2 workspace=w\nb 2 workspace=w\n", 1,
 	    "2: an earlier line has this id\n3: an earlier line has this hash\n" },
 	{ "a damaged line repeats nothing", "a 1 workspace=w expire=x\na 1 workspace=w\n", 1,
-	    "1: unknown attribute: known are workspace, name, created, expires, models, revoked\n" },
+	    "1: unknown attribute: known are workspace, name, created, expires, models, rpm, "
+	    "tpm, concurrent, budget_day, budget_month, revoked\n" },
 	{ "hashes with one beginning", "a 4 workspace=w\nb 1 workspace=w\n", 2, "" },
 	{ "damage in the order of the lines", "\nx\na 2 workspace=w\nb 2 workspace=w\ny\n", 1,
 	    "2: the second word must be the key's SHA-256, 64 hexadecimal digits\n4: an earlier line has this hash\n"
