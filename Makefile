@@ -25,8 +25,8 @@ DIALECT = messages models refusal
 UPSTREAM = anthropic credential echo hreq transfer
 STORE = books filelock keyfile keyindex keysegment keytable keywatch kv ledgerfile limiter local totals
 FRONT = cgi fcgi watch
-CMD = cells check conf_load key key_list ledger ledgerlist ledgerscan lines report report_ask report_print seqset shown \
-	store_open sums usage verify
+CMD = cells check conf_load key key_import key_list keys ledger ledgerlist ledgerscan lines report report_ask \
+	report_print seqset shown store_open sums usage verify
 TOP = answer call conffile gate listener parking parts pool registry relay serve supervisor surface
 
 SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.c) $(DIALECT:%=src/dialect/%.c) \

@@ -17,6 +17,7 @@
 #include "policy/finding.h"
 #include "policy/key.h"
 #include "store/keytable.h"
+#include "store/redis.h"
 
 /* Prints what was found about one file. The number of errors. */
 static size_t
@@ -53,35 +54,63 @@ secret_fault(const char *path)
 	return fault;
 }
 
+/* What lets us in to an upstream or the store, and what tells us that it is the right one; each may
+ * be NULL. */
+struct trust {
+	const char *owner; /* for messages */
+	const char *secret_option, *secret_file, *secret_env;
+	const char *ca_option, *ca_file;
+	int line;
+};
+
 static void
-check_secret_file(const struct conf_upstream *u, struct findings *f)
+check_secret_file(const struct trust *t, struct findings *f)
 {
-	const char *fault = secret_fault(u->api_key_file);
+	const char *fault = secret_fault(t->secret_file);
 	struct stat st;
 
 	if (fault)
-		finding_error(f, u->line, "upstream \"%s\": api_key_file \"%s\" %s", u->name,
-		    u->api_key_file, fault);
-	else if (stat(u->api_key_file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)))
-		finding_warn(f, u->line,
-		    "upstream \"%s\": api_key_file \"%s\" is open to every user: chmod o-rwx",
-		    u->name, u->api_key_file);
+		finding_error(f, t->line, "%s: %s \"%s\" %s", t->owner, t->secret_option,
+		    t->secret_file, fault);
+	else if (stat(t->secret_file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)))
+		finding_warn(f, t->line, "%s: %s \"%s\" is open to every user: chmod o-rwx",
+		    t->owner, t->secret_option, t->secret_file);
+}
+
+static void
+check_trust(const struct trust *t, struct findings *f)
+{
+	const char *value = t->secret_env ? getenv(t->secret_env) : NULL;
+
+	if (t->secret_file)
+		check_secret_file(t, f);
+	if (t->ca_file && access(t->ca_file, R_OK) < 0)
+		finding_error(f, t->line, "%s: %s \"%s\" cannot be read: %m", t->owner,
+		    t->ca_option, t->ca_file);
+	if (t->secret_env && (!value || !*value))
+		finding_error(f, t->line,
+		    "%s: the variable %s is not set here; the server needs it in its environment",
+		    t->owner, t->secret_env);
 }
 
 static void
 check_upstream(const struct conf_upstream *u, struct findings *f)
 {
-	const char *value = u->api_key_env ? getenv(u->api_key_env) : NULL;
+	char owner[NAME_MAX_LEN + sizeof("upstream \"\"")];
 
-	if (u->api_key_file)
-		check_secret_file(u, f);
-	if (u->ca_file && access(u->ca_file, R_OK) < 0)
-		finding_error(f, u->line, "upstream \"%s\": ca_file \"%s\" cannot be read: %m",
-		    u->name, u->ca_file);
-	if (u->api_key_env && (!value || !*value))
-		finding_error(f, u->line,
-		    "upstream \"%s\": the variable %s is not set here; the server needs it in its environment",
-		    u->name, u->api_key_env);
+	if (snprintf(owner, sizeof(owner), "upstream \"%s\"", u->name) < 0)
+		return;
+	check_trust(
+	    &(struct trust){
+		.owner = owner,
+		.secret_option = "api_key_file",
+		.secret_file = u->api_key_file,
+		.secret_env = u->api_key_env,
+		.ca_option = "ca_file",
+		.ca_file = u->ca_file,
+		.line = u->line,
+	    },
+	    f);
 }
 
 static size_t
@@ -91,6 +120,33 @@ check_upstreams(const struct conf *c, const char *conf_path)
 
 	for (size_t i = 0; i < c->upstreams_n; i++)
 		check_upstream(&c->upstreams[i], &f);
+	return print_findings(&f, conf_path);
+}
+
+static bool
+in_redis(const struct conf *c)
+{
+	return strcmp(c->store.kind, "redis") == 0;
+}
+
+static size_t
+check_store(const struct conf *c, const char *conf_path)
+{
+	const struct conf_store *s = &c->store;
+	struct findings f = { 0 };
+
+	if (in_redis(c))
+		check_trust(
+		    &(struct trust){
+			.owner = "store",
+			.secret_option = "store_password_file",
+			.secret_file = s->password_file,
+			.secret_env = s->password_env,
+			.ca_option = "store_ca_file",
+			.ca_file = s->ca_file,
+			.line = s->line,
+		    },
+		    &f);
 	return print_findings(&f, conf_path);
 }
 
@@ -138,6 +194,29 @@ check_key_text(const struct conf *c, struct span text, struct findings *f)
 		finding_warn(f, 0, "it holds no key: make one with `postern key add`");
 	keytable_free(&t);
 	check_workspaces(c, text, f);
+}
+
+/* The last check: it waits for a server. */
+static size_t
+check_redis(const struct conf *c, const char *conf_path)
+{
+	struct buf text = buf_make(KEY_FILE_MAX);
+	struct findings f = { 0 };
+	const char *why = redis_check(c);
+	const char *doubt = why ? NULL : redis_warn(c);
+	size_t errors;
+
+	if (why)
+		finding_error(&f, c->store.line, "store: %s", why);
+	if (doubt)
+		finding_warn(&f, c->store.line, "store: %s", doubt);
+	errors = print_findings(&f, conf_path);
+	if (!why && cmd_keys_read(c, &text) < 0)
+		finding_error(&f, 0, "cannot be read");
+	else if (!why)
+		check_key_text(c, buf_span(&text), &f);
+	buf_free(&text);
+	return errors + print_findings(&f, cmd_keys_name(c));
 }
 
 static size_t
@@ -237,8 +316,10 @@ check_all(const char *conf_path)
 	(void)printf("%.*s", (int)said.len, said.len ? said.p : "");
 	if (c) {
 		errors += check_upstreams(c, conf_path);
-		errors += check_keys(c);
+		errors += check_store(c, conf_path);
+		errors += in_redis(c) ? 0 : check_keys(c);
 		errors += check_state(c);
+		errors += in_redis(c) ? check_redis(c, conf_path) : 0;
 	}
 	conf_free(c);
 	buf_free(&said);

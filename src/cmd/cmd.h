@@ -6,9 +6,10 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "policy/conf.h"
+#include "store/keyfile.h"
 #include "store/store.h"
 
-/* `postern key add | list | revoke | rotate`. */
+/* `postern key add | list | revoke | rotate | import`. */
 int cmd_key(int argc, char **argv);
 
 /* `postern check`. */
@@ -29,8 +30,22 @@ MUST_CHECK struct conf *cmd_conf_open(const char *given);
 /* Opens the configured store for looking alone; NULL with the reason on standard error. */
 MUST_CHECK struct store *cmd_store_open(const struct conf *c);
 
-/* `postern key list` over a key file: the keys as a table on standard output, damaged lines on
- * standard error. The exit status. */
-int cmd_key_list(const char *keys_path);
+/* Where the keys are, for messages. */
+const char *cmd_keys_name(const struct conf *c);
+
+/* Appends all key lines to text, as they stand in a key file. -1 with the reason on standard error.
+ */
+MUST_CHECK int cmd_keys_read(const struct conf *c, struct buf *text);
+
+/* Changes the keys, as keyfile_edit does. */
+MUST_CHECK int cmd_keys_edit(const struct conf *c, keyfile_change *change, void *arg);
+
+/* `postern key list`: the keys as a table on standard output, damaged lines on standard error. The
+ * exit status. */
+int cmd_key_list(const struct conf *c);
+
+/* `postern key import`: adds the good lines of a key file that are not there yet. The exit status.
+ */
+int cmd_key_import(const struct conf *c, const char *file);
 
 #endif

@@ -1,5 +1,5 @@
-/* key: `postern key add | list | revoke | rotate`. The text of a key is made here, printed once and
- * wiped; only its hash is written down. */
+/* key: `postern key add | list | revoke | rotate | import`. The text of a key is made here, printed
+ * once and wiped; only its hash is written down. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -11,13 +11,18 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "cmd/cmd.h"
-#include "conffile.h"
 #include "policy/key.h"
-#include "store/keyfile.h"
 
 #define ID_LEN	8u
 #define GRACE_S INT64_C(86400)
 #define HEAD	"# id  sha256-of-key  name=value ...\n"
+
+/* The limits of a key, as its line calls them, and the options that set them. */
+static const char *const limits[] = { "rpm", "tpm", "concurrent", "budget_day", "budget_month" };
+
+#define LIMITS_N (sizeof(limits) / sizeof(*limits))
+
+enum limit_option { OPTION_RPM = 256, OPTION_TPM, OPTION_CONCURRENT, OPTION_DAY, OPTION_MONTH };
 
 /* What the command line says. */
 struct options {
@@ -27,13 +32,15 @@ struct options {
 	const char *expires;
 	const char *models;
 	const char *grace;
-	const char *id;
+	const char *limits[LIMITS_N];
+	const char *id; /* or the file of import */
 };
 
 /* A change of the key file under way. */
 struct change {
-	const char *path;
-	const char *id;	  /* the line that is to change */
+	const struct conf *conf;
+	const char *where; /* the keys are, for messages */
+	const char *id;	   /* the line that is to change */
 	struct key fresh; /* the line that is to come: its id and hash are set when it is written */
 	int64_t now_s;
 	int64_t grace_s;
@@ -44,7 +51,7 @@ struct change {
 
 struct action {
 	const char *name;
-	bool takes_id;
+	bool takes_id; /* or a file */
 	int (*run)(const struct options *o, const struct conf *c);
 };
 
@@ -115,9 +122,9 @@ static int
 append_fresh(struct change *c, struct buf *out)
 {
 	if (out->len == 0 && buf_add(out, SPAN(HEAD)) < 0)
-		return complain(c->path, "out of memory");
+		return complain(c->where, "out of memory");
 	if (out->len > 0 && out->p[out->len - 1] != '\n' && buf_add(out, SPAN("\n")) < 0)
-		return complain(c->path, "out of memory");
+		return complain(c->where, "out of memory");
 	if (key_format(&c->fresh, out) < 0)
 		return complain("this cannot stand in the key file",
 		    "a workspace has 1 to 64 bytes, models are globs with commas between them and no blanks, and no value "
@@ -133,7 +140,7 @@ change_add(void *arg, struct span text, struct buf *out)
 	if (make_fresh(c, text) < 0)
 		return -1;
 	if (buf_add(out, text) < 0)
-		return complain(c->path, "out of memory");
+		return complain(c->where, "out of memory");
 	return append_fresh(c, out);
 }
 
@@ -170,7 +177,7 @@ replace_line(const struct change *c, struct span text, struct span line, const s
 
 	if (buf_add(out, span_cut(text, 0, from)) < 0 || key_format(k, out) < 0 ||
 	    buf_add(out, span_cut(text, to < text.n ? to + 1 : to, text.n)) < 0)
-		return complain(c->path, "out of memory");
+		return complain(c->where, "out of memory");
 	return 0;
 }
 
@@ -235,11 +242,11 @@ print_key(const char text[static KEY_TEXT_LEN + 1])
 	return done == sizeof(line) ? 0 : -1;
 }
 
-/* Changes the file, prints the new key and forgets it. */
+/* Changes the keys, prints the new one and forgets it. */
 static int
 edit_and_print(struct change *c, keyfile_change *change)
 {
-	int rc = keyfile_edit(c->path, change, c);
+	int rc = cmd_keys_edit(c->conf, change, c);
 
 	if (rc == 0 && print_key(c->text) < 0)
 		rc = complain(
@@ -283,16 +290,38 @@ read_expires(const char *text, int64_t now_s, int64_t *out)
 }
 
 static int
+read_limits(const struct options *o, struct key *k)
+{
+	for (size_t i = 0; i < LIMITS_N; i++) {
+		const char *text = o->limits[i];
+		const char *why = text ? key_set(k, span_of(limits[i]), span_of(text)) : NULL;
+
+		if (why)
+			return complain(text, why);
+	}
+	return 0;
+}
+
+static struct change
+change_of(const struct options *o, const struct conf *conf)
+{
+	return (struct change){ .conf = conf,
+		.where = cmd_keys_name(conf),
+		.id = o->id,
+		.now_s = clock_wall_ms() / 1000 };
+}
+
+static int
 run_add(const struct options *o, const struct conf *conf)
 {
-	struct change c = { .path = conf->keys, .now_s = clock_wall_ms() / 1000 };
+	struct change c = change_of(o, conf);
 
 	c.fresh.workspace = span_of(o->workspace);
 	c.fresh.name = span_of(o->name);
 	c.fresh.models = span_of(o->models);
 	c.fresh.created = c.now_s;
 	if (check_workspace(conf, o->workspace) < 0 ||
-	    read_expires(o->expires, c.now_s, &c.fresh.expires) < 0)
+	    read_expires(o->expires, c.now_s, &c.fresh.expires) < 0 || read_limits(o, &c.fresh) < 0)
 		return -1;
 	return edit_and_print(&c, change_add);
 }
@@ -300,19 +329,18 @@ run_add(const struct options *o, const struct conf *conf)
 static int
 run_revoke(const struct options *o, const struct conf *conf)
 {
-	struct change c = { .path = conf->keys, .id = o->id, .now_s = clock_wall_ms() / 1000 };
+	struct change c = change_of(o, conf);
 
-	return keyfile_edit(c.path, change_revoke, &c);
+	return cmd_keys_edit(conf, change_revoke, &c);
 }
 
 static int
 run_rotate(const struct options *o, const struct conf *conf)
 {
-	struct change c = {
-		.path = conf->keys, .id = o->id, .now_s = clock_wall_ms() / 1000, .grace_s = GRACE_S
-	};
+	struct change c = change_of(o, conf);
 	char ends[NUM_TIME_LEN];
 
+	c.grace_s = GRACE_S;
 	if (o->grace && num_duration(span_of(o->grace), &c.grace_s) < 0)
 		return complain(o->grace, "--grace takes a time such as 24h or 30m");
 	if (edit_and_print(&c, change_rotate) < 0)
@@ -326,7 +354,13 @@ static int
 run_list(const struct options *o, const struct conf *conf)
 {
 	(void)o;
-	return cmd_key_list(conf->keys) == 0 ? 0 : -1;
+	return cmd_key_list(conf) == 0 ? 0 : -1;
+}
+
+static int
+run_import(const struct options *o, const struct conf *conf)
+{
+	return cmd_key_import(conf, o->id) == 0 ? 0 : -1;
 }
 
 static const struct action actions[] = {
@@ -334,16 +368,19 @@ static const struct action actions[] = {
 	{ "list", false, run_list },
 	{ "revoke", true, run_revoke },
 	{ "rotate", true, run_rotate },
+	{ "import", true, run_import },
 };
 
 static int
 usage(void)
 {
 	(void)fputs(
-	    "usage: postern key add --workspace W [--name S] [--expires DATE] [--models GLOBS] [--config F]\n"
+	    "usage: postern key add --workspace W [--name S] [--expires DATE] [--models GLOBS] [--rpm N] [--tpm N]\n"
+	    "           [--concurrent N] [--budget-day USD] [--budget-month USD] [--config F]\n"
 	    "       postern key list [--config F]\n"
 	    "       postern key revoke ID [--config F]\n"
-	    "       postern key rotate ID [--grace 24h] [--config F]\n",
+	    "       postern key rotate ID [--grace 24h] [--config F]\n"
+	    "       postern key import FILE [--config F]\n",
 	    stderr);
 	return 2;
 }
@@ -358,6 +395,11 @@ read_options(int argc, char **argv, struct options *o)
 		{ "expires", required_argument, NULL, 'e' },
 		{ "models", required_argument, NULL, 'm' },
 		{ "grace", required_argument, NULL, 'g' },
+		{ "rpm", required_argument, NULL, OPTION_RPM },
+		{ "tpm", required_argument, NULL, OPTION_TPM },
+		{ "concurrent", required_argument, NULL, OPTION_CONCURRENT },
+		{ "budget-day", required_argument, NULL, OPTION_DAY },
+		{ "budget-month", required_argument, NULL, OPTION_MONTH },
 		{ 0 },
 	};
 	int which;
@@ -369,6 +411,7 @@ read_options(int argc, char **argv, struct options *o)
 		    : which == 'e'	       ? &o->expires
 		    : which == 'm'	       ? &o->models
 		    : which == 'g'	       ? &o->grace
+		    : which >= OPTION_RPM      ? &o->limits[which - OPTION_RPM]
 					       : NULL;
 
 		if (!to)
@@ -386,8 +429,11 @@ fits(const struct action *a, const struct options *o)
 {
 	bool add = strcmp(a->name, "add") == 0;
 	bool rotate = strcmp(a->name, "rotate") == 0;
+	bool limited = false;
 
-	if (!add && (o->workspace || o->name || o->expires || o->models))
+	for (size_t i = 0; i < LIMITS_N; i++)
+		limited = limited || o->limits[i];
+	if (!add && (o->workspace || o->name || o->expires || o->models || limited))
 		return false;
 	if (!rotate && o->grace)
 		return false;
@@ -397,21 +443,10 @@ fits(const struct action *a, const struct options *o)
 static int
 run(const struct action *a, const struct options *o)
 {
-	struct buf path = buf_make(PATH_MAX_LEN);
-	struct buf errors = buf_make(CONF_FILE_MAX);
-	struct buf warnings = buf_make(CONF_FILE_MAX);
-	struct conf *conf = NULL;
-	int rc = conffile_path(o->config, &path);
+	struct conf *conf = cmd_conf_open(o->config);
+	int rc = conf ? a->run(o, conf) : -1;
 
-	if (rc == 0) {
-		conf = cmd_conf_load(buf_str(&path), &errors, &warnings);
-		(void)fprintf(stderr, "%.*s", (int)errors.len, errors.len ? errors.p : "");
-		rc = conf ? a->run(o, conf) : -1;
-	}
 	conf_free(conf);
-	buf_free(&path);
-	buf_free(&errors);
-	buf_free(&warnings);
 	return rc == 0 ? 0 : 1;
 }
 

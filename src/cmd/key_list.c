@@ -1,15 +1,16 @@
-/* key_list: the keys of a file as a table. */
+/* key_list: all keys as a table. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "cmd/cmd.h"
 #include "policy/key.h"
 #include "store/keytable.h"
+
+#define LIMITS_MAX 256u /* bytes of the limits of a key */
 
 enum column {
 	COLUMN_ID,
@@ -19,11 +20,13 @@ enum column {
 	COLUMN_EXPIRES,
 	COLUMN_STATE,
 	COLUMN_MODELS,
+	COLUMN_LIMITS, /* shown when a key has any */
 	COLUMNS
 };
 
 struct cells {
 	struct span v[COLUMNS];
+	struct buf limits;
 	char created[NUM_TIME_LEN];
 	char expires[NUM_TIME_LEN];
 };
@@ -53,6 +56,34 @@ state(const struct key *k, int64_t now_s)
 				     : SPAN("expired");
 }
 
+static int
+add_count(struct buf *out, const char *name, uint64_t n)
+{
+	return n ? buf_addf(out, "%s%s=%" PRIu64, out->len ? " " : "", name, n) : 0;
+}
+
+static int
+add_budget(struct buf *out, const char *name, uint64_t nanousd)
+{
+	if (nanousd == 0)
+		return 0;
+	if (buf_addf(out, "%s%s=$", out->len ? " " : "", name) < 0)
+		return -1;
+	return key_usd(nanousd, 2, out);
+}
+
+static struct span
+limits(const struct quota *q, struct buf *out)
+{
+	buf_reset(out, LIMITS_MAX);
+	if (add_count(out, "rpm", q->rpm) < 0 || add_count(out, "tpm", q->tpm) < 0 ||
+	    add_count(out, "concurrent", q->concurrent) < 0 ||
+	    add_budget(out, "day", q->budget_day_nanousd) < 0 ||
+	    add_budget(out, "month", q->budget_month_nanousd) < 0)
+		return SPAN("?");
+	return or_dash(buf_span(out));
+}
+
 static void
 fill(struct span line, int64_t now_s, struct cells *out)
 {
@@ -68,6 +99,7 @@ fill(struct span line, int64_t now_s, struct cells *out)
 	out->v[COLUMN_EXPIRES] = date(k.expires, out->expires);
 	out->v[COLUMN_STATE] = state(&k, now_s);
 	out->v[COLUMN_MODELS] = k.models.p ? k.models : SPAN("*");
+	out->v[COLUMN_LIMITS] = limits(&k.quota, &out->limits);
 }
 
 /* Columns are counted in characters, not in bytes. */
@@ -82,10 +114,10 @@ width(struct span s)
 }
 
 static void
-print_row(const struct cells *row, const size_t widths[static COLUMNS])
+print_row(const struct cells *row, const size_t widths[static COLUMNS], size_t columns)
 {
-	for (size_t i = 0; i < COLUMNS; i++) {
-		size_t pad = i + 1 < COLUMNS ? widths[i] - width(row->v[i]) + 2 : 0;
+	for (size_t i = 0; i < columns; i++) {
+		size_t pad = i + 1 < columns ? widths[i] - width(row->v[i]) + 2 : 0;
 
 		(void)printf("%.*s%*s", (int)row->v[i].n, row->v[i].p, (int)pad, "");
 	}
@@ -106,10 +138,11 @@ print_table(const struct keytable *t)
 {
 	const struct cells head = { .v = { SPAN("ID"), SPAN("WORKSPACE"), SPAN("NAME"),
 					SPAN("CREATED"), SPAN("EXPIRES"), SPAN("STATE"),
-					SPAN("MODELS") } };
+					SPAN("MODELS"), SPAN("LIMITS") } };
 	int64_t now_s = clock_wall_ms() / 1000;
+	size_t columns = COLUMN_LIMITS;
 	size_t widths[COLUMNS];
-	struct cells row;
+	struct cells row = { .limits = buf_make(LIMITS_MAX) };
 
 	for (size_t c = 0; c < COLUMNS; c++)
 		widths[c] = width(head.v[c]);
@@ -117,40 +150,40 @@ print_table(const struct keytable *t)
 		fill(keytable_line(t, &t->rows[i]), now_s, &row);
 		for (size_t c = 0; c < COLUMNS; c++)
 			widths[c] = width(row.v[c]) > widths[c] ? width(row.v[c]) : widths[c];
+		columns = row.limits.len > 0 ? COLUMNS : columns;
 	}
-	print_row(&head, widths);
+	print_row(&head, widths, columns);
 	for (size_t i = 0; i < t->rows_n; i++) {
 		fill(keytable_line(t, &t->rows[i]), now_s, &row);
-		print_row(&row, widths);
+		print_row(&row, widths, columns);
 	}
+	buf_free(&row.limits);
 }
 
 static void
-print_damage(const char *path, const struct keytable *t)
+print_damage(const char *where, const struct keytable *t)
 {
 	for (size_t i = 0; i < t->damage_n; i++)
-		(void)fprintf(stderr, "%s:%zu: %s\n", path, t->damage[i].line, t->damage[i].why);
+		(void)fprintf(stderr, "%s:%zu: %s\n", where, t->damage[i].line, t->damage[i].why);
 	if (t->damaged > t->damage_n)
 		(void)fprintf(
-		    stderr, "%s: %zu more damaged lines\n", path, t->damaged - t->damage_n);
+		    stderr, "%s: %zu more damaged lines\n", where, t->damaged - t->damage_n);
 }
 
 int
-cmd_key_list(const char *keys_path)
+cmd_key_list(const struct conf *c)
 {
 	struct buf text = buf_make(KEY_FILE_MAX);
 	struct keytable t = { 0 };
-	int rc = file_read(keys_path, &text);
+	int rc = cmd_keys_read(c, &text);
 
-	if (rc < 0)
-		(void)fprintf(stderr, "%s: cannot be read: %m\n", keys_path);
-	else if ((rc = keytable_read(&t, buf_span(&text))) < 0)
-		(void)fprintf(stderr, "%s: out of memory\n", keys_path);
+	if (rc == 0 && (rc = keytable_read(&t, buf_span(&text))) < 0)
+		(void)fprintf(stderr, "%s: out of memory\n", cmd_keys_name(c));
 	if (rc == 0) {
 		if (t.rows_n > 0)
 			qsort(t.rows, t.rows_n, sizeof(*t.rows), by_place);
 		print_table(&t);
-		print_damage(keys_path, &t);
+		print_damage(cmd_keys_name(c), &t);
 	}
 	if (rc == 0 && (fflush(stdout) != 0 || t.damaged > 0))
 		rc = -1;

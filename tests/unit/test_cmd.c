@@ -19,6 +19,7 @@
 
 struct place {
 	char folder[64];
+	char list[PATH_LEN]; /* of prices */
 	char conf[PATH_LEN], keys[PATH_LEN], state[PATH_LEN], out[PATH_LEN], err[PATH_LEN];
 };
 
@@ -49,6 +50,18 @@ put_conf(const struct place *p, const char *more)
 	buf_free(&text);
 }
 
+/* A configuration with a budget that wants the list of prices. */
+static void
+put_limited(const struct place *p)
+{
+	char more[2 * PATH_LEN];
+
+	(void)snprintf(more, sizeof(more),
+	    "prices = \"%s\"\nmodel \"m\" { target \"e\" { } }\nworkspace \"w\" { budget_day = 5 }\n",
+	    p->list);
+	put_conf(p, more);
+}
+
 static struct place
 place_make(void)
 {
@@ -57,6 +70,7 @@ place_make(void)
 	if (!mkdtemp(p.folder))
 		abort();
 	(void)snprintf(p.conf, sizeof(p.conf), "%s/postern.conf", p.folder);
+	(void)snprintf(p.list, sizeof(p.list), "%s/prices", p.folder);
 	(void)snprintf(p.keys, sizeof(p.keys), "%s/keys", p.folder);
 	(void)snprintf(p.state, sizeof(p.state), "%s/state", p.folder);
 	(void)snprintf(p.out, sizeof(p.out), "%s/out", p.folder);
@@ -182,6 +196,32 @@ test_add(struct check *t, const struct place *p, struct result *r)
 	buf_free(&file);
 }
 
+static void
+test_add_limits(struct check *t, const struct place *p, struct result *r)
+{
+	struct buf file = buf_make(MIB);
+	struct key k;
+
+	run(p, r,
+	    "key add --workspace w --rpm 20 --tpm 40000 --concurrent 4 --budget-day 2.50 --budget-month 50");
+	check_row(t, "add with limits");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	if (check_that(t, find_by_text(p, &file, span_trim(buf_span(&r->out)), &k), "not found"))
+		check_that(t,
+		    k.quota.rpm == 20 && k.quota.tpm == 40000 && k.quota.concurrent == 4 &&
+			k.quota.budget_day_nanousd == 2500000000 &&
+			k.quota.budget_month_nanousd == 50000000000,
+		    "limits");
+	says(t, &file, " rpm=20 tpm=40000 concurrent=4 budget_day=2.5 budget_month=50\n");
+	run(p, r, "key add --workspace w --budget-month 0.000000001");
+	check_row(t, "add with one limit");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	says(t, &file, "workspace=w");
+	read_back(p->keys, &file);
+	says(t, &file, "Z budget_month=0.000000001\n");
+	buf_free(&file);
+}
+
 static const struct {
 	const char *what, *line;
 	int status;
@@ -201,6 +241,23 @@ static const struct {
 	{ "an end in the past", "key add --workspace a --expires 2020-01-01", 1,
 	    "lies in the past" },
 	{ "an end that is none", "key add --workspace a --expires soon", 1, "--expires takes" },
+	{ "no requests at all", "key add --workspace a --rpm 0", 1,
+	    "0: rpm wants a whole number from 1 to 100000000000" },
+	{ "tokens that are no number", "key add --workspace a --tpm 60k", 1,
+	    "60k: tpm wants a whole number from 1 to 100000000000" },
+	{ "too many calls at once", "key add --workspace a --concurrent 1000001", 1,
+	    "1000001: concurrent wants a whole number from 1 to 1000000" },
+	{ "a budget that is too fine", "key add --workspace a --budget-day 0.0000000001", 1,
+	    "budget_day wants US dollars" },
+	{ "a budget that is too large", "key add --workspace a --budget-month 9000000.1", 1,
+	    "budget_month wants US dollars" },
+	{ "an empty limit", "key add --workspace a --rpm=", 1, "rpm wants" },
+	{ "a limit for a key that is there", "key rotate a --rpm 5", 2, "usage:" },
+	{ "import what", "key import", 2, "usage:" },
+	{ "two files", "key import a b", 2, "usage:" },
+	{ "an option that import has not", "key import a --workspace a", 2, "usage:" },
+	{ "a file that is not there", "key import /nowhere/keys", 1,
+	    "/nowhere/keys: cannot be read: No such file" },
 	{ "an empty glob", "key add --workspace a --models x,,y", 1, "globs with commas" },
 	{ "a quote in the name", "key add --workspace a --name x\"y", 1, "quotes" },
 	{ "an unknown id", "key revoke nobody12", 1, "nobody12: no key has this id" },
@@ -254,6 +311,93 @@ test_list(struct check *t, const struct place *p, struct result *r)
 }
 
 static void
+test_list_limits(struct check *t, const struct place *p, struct result *r)
+{
+	put_file(p->keys,
+	    SPAN("none " HEX_B " workspace=w\n"
+		 "all " HEX_A
+		 " workspace=w rpm=20 tpm=40000 concurrent=4 budget_day=2.5 budget_month=0.00125\n"
+		 "some " HEX_C " workspace=w models=m rpm=20 budget_month=5\n"));
+	run(p, r, "key list");
+	check_row(t, "list: limits, when a key has any");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	check_same(t, buf_span(&r->out),
+	    SPAN(
+		"ID    WORKSPACE  NAME  CREATED  EXPIRES  STATE   MODELS  LIMITS\n"
+		"none  w          -     -        -        active  *       -\n"
+		"all   w          -     -        -        active  *       rpm=20 tpm=40000 concurrent=4 day=$2.50 month=$0.00125\n"
+		"some  w          -     -        -        active  m       rpm=20 month=$5.00\n"));
+}
+
+static void
+import(const struct place *p, struct result *r, struct span text)
+{
+	char line[PATH_LEN + 16];
+	char from[PATH_LEN];
+
+	(void)snprintf(from, sizeof(from), "%s/from", p->folder);
+	put_file(from, text);
+	(void)snprintf(line, sizeof(line), "key import %s", from);
+	run(p, r, line);
+}
+
+#define KEY_A "a  " HEX_A "  workspace=w rpm=5\n"
+#define KEY_B "b\t" HEX_B " workspace=\"x y\" revoked=2026-11-21"
+
+static void
+test_import(struct check *t, const struct place *p, struct result *r)
+{
+	struct buf file = buf_make(MIB);
+
+	import(p, r, SPAN("# head\n" KEY_A "\n  " KEY_B " \n"));
+	read_back(p->keys, &file);
+	check_row(t, "import to where nothing is: good lines as they are");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	check_same(t, buf_span(&r->out), SPAN("2 added, 0 there already\n"));
+	check_same(t, buf_span(&file), SPAN(KEY_A KEY_B "\n"));
+	import(p, r, buf_span(&file));
+	check_row(t, "import of what is there already");
+	check_that(t, r->status == 0 && r->err.len == 0, "status %d: %s", r->status, r->err.p);
+	check_same(t, buf_span(&r->out), SPAN("0 added, 2 there already\n"));
+	put_file(p->keys, SPAN("# mine\nx\n" KEY_B));
+	import(p, r, SPAN(KEY_A KEY_B));
+	read_back(p->keys, &file);
+	check_row(t, "import behind a last line without its newline; what is there stays");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	check_same(t, buf_span(&r->out), SPAN("1 added, 1 there already\n"));
+	check_same(t, buf_span(&file), SPAN("# mine\nx\n" KEY_B "\n" KEY_A));
+	import(p, r, SPAN(""));
+	check_row(t, "import of nothing");
+	check_that(t, r->status == 0, "status %d: %s", r->status, r->err.p);
+	check_same(t, buf_span(&r->out), SPAN("0 added, 0 there already\n"));
+	buf_free(&file);
+}
+
+static void
+test_import_refused(struct check *t, const struct place *p, struct result *r)
+{
+	struct buf file = buf_make(MIB);
+
+	put_file(p->keys, SPAN(KEY_A));
+	import(p, r,
+	    SPAN("# one\nbad line\na " HEX_C " workspace=w\nz " HEX_A " workspace=w\n" KEY_B
+		 "\n\nb " HEX_C " workspace=w\nc " HEX_B " workspace=w\nd " HEX_C
+		 " workspace=w colour=red\n"));
+	read_back(p->keys, &file);
+	check_row(t, "import: what is damaged or in the way is said, the rest is added");
+	check_that(t, r->status == 1, "status %d", r->status);
+	check_same(t, buf_span(&r->out), SPAN("1 added, 0 there already\n"));
+	check_same(t, buf_span(&file), SPAN(KEY_A KEY_B "\n"));
+	says(t, &r->err, "/from:2: the second word must be the key's SHA-256");
+	says(t, &r->err, "/from:3: another key has this id there\n");
+	says(t, &r->err, "/from:4: this key is there under another id\n");
+	says(t, &r->err, "/from:7: an earlier line has this id\n");
+	says(t, &r->err, "/from:8: an earlier line has this hash\n");
+	says(t, &r->err, "/from:9: unknown attribute");
+	buf_free(&file);
+}
+
+static void
 test_revoke(struct check *t, const struct place *p, struct result *r)
 {
 	struct buf file = buf_make(MIB);
@@ -304,6 +448,9 @@ check_rotated(
 	    "name or models");
 	check_that(t, fresh->expires == (rotations[i].limited ? now_s + 3600 : 0),
 	    "the end of the new key");
+	check_that(t,
+	    memcmp(&fresh->quota, &old->quota, sizeof(old->quota)) == 0 && fresh->quota.rpm == 20,
+	    "limits");
 	check_that(t, fresh->created >= now_s, "the beginning of the new key");
 	check_that(t, end_s >= rotations[i].end_s && end_s <= rotations[i].end_s + 60,
 	    "the old one ends in %lld s", (long long)end_s);
@@ -314,9 +461,15 @@ rotate(struct check *t, const struct place *p, struct result *r, size_t i)
 {
 	struct buf file = buf_make(MIB);
 	int64_t now_s = clock_wall_ms() / 1000;
-	struct key line = {
-		.id = SPAN("k1"), .workspace = SPAN("w"), .name = SPAN("n"), .models = SPAN("a,b")
-	};
+	struct key line = { .id = SPAN("k1"),
+		.workspace = SPAN("w"),
+		.name = SPAN("n"),
+		.models = SPAN("a,b"),
+		.quota = { .rpm = 20,
+		    .tpm = 40000,
+		    .concurrent = 4,
+		    .budget_day_nanousd = 1,
+		    .budget_month_nanousd = 2 } };
 	struct key old = { 0 }, fresh;
 	char command[128];
 	const char *why = "";
@@ -359,12 +512,18 @@ test_check_good(struct check *t, const struct place *p, struct result *r)
 	check_same(t, buf_span(&r->out), SPAN("ok\n"));
 	check_row(t, "check: makes nothing");
 	check_that(t, access(p->state, F_OK) != 0, "the state folder");
-	put_conf(p, "workspace \"w\" { rpm = 5 }\n");
+	put_conf(p, "store_away = local workspace \"w\" { }\n");
 	run(p, r, "check");
 	check_row(t, "check: a warning is no error");
 	check_that(t, r->status == 0, "status %d", r->status);
 	says(t, &r->out,
-	    "postern.conf:4: warning: rpm is read, but limits are not in force in this version\nok\n");
+	    "postern.conf:4: warning: store_away: the store is \"local\", which has no use for it\nok\n");
+	put_file(p->list, SPAN("# none\nm 1 2 3 4 5\n"));
+	put_limited(p);
+	run(p, r, "check");
+	check_row(t, "check: a budget and a list of prices");
+	check_that(t, r->status == 0, "status %d", r->status);
+	check_same(t, buf_span(&r->out), SPAN("ok\n"));
 	run(p, r, "check more");
 	check_row(t, "check: takes no argument");
 	check_that(t, r->status == 2, "status %d", r->status);
@@ -372,6 +531,8 @@ test_check_good(struct check *t, const struct place *p, struct result *r)
 
 /* What check says about each thing that can be wrong: a line of the configuration, the key file's
  * text and mode, a file to make in the state folder's place, the secret's text and mode. */
+#define STORE "store = \"redis+unix:/nowhere/redis.sock\"\n"
+
 static const struct {
 	const char *what, *conf, *keys;
 	const char *secret; /* NULL: no file */
@@ -410,6 +571,21 @@ static const struct {
 	    "upstream u { kind = anthropic url = https://x api_key_env = HOME ca_file = /nowhere }",
 	    "a " HEX_A " workspace=w\n", NULL,
 	    "ca_file \"/nowhere\" cannot be read: No such file or directory", 0640, 0, 1 },
+	{ "a list of prices that is not there", "prices = \"/nowhere\"",
+	    "a " HEX_A " workspace=w\n", NULL,
+	    "postern.conf:4: prices: \"/nowhere\" cannot be read: No such file or directory", 0640,
+	    0, 1 },
+	{ "a password of the store that is not there", "STORE", "", NULL,
+	    "store: store_password_file \"/tmp/test_cmd.", 0640, 0, 1 },
+	{ "an empty password of the store", "STORE", "", "\n", "secret\" is empty", 0640, 0600, 1 },
+	{ "a password of the store that is open to all", "STORE", "", "s3cret\n",
+	    "warning: store: store_password_file \"/tmp/test_cmd.", 0640, 0644, 1 },
+	{ "a password of the store in a variable that is not set",
+	    STORE "store_password_env = TEST_CMD_NOT_SET", "", NULL,
+	    "store: the variable TEST_CMD_NOT_SET is not set here", 0640, 0, 1 },
+	{ "certificates of the store that are not there", STORE "store_ca_file = \"/nowhere\"", "",
+	    NULL, "store: store_ca_file \"/nowhere\" cannot be read", 0640, 0, 1 },
+	{ "a store that is not there", STORE, "", NULL, "", 0640, 0, 1 },
 	{ "a variable that is not set",
 	    "upstream u { kind = anthropic url = https://x api_key_env = TEST_CMD_NOT_SET }",
 	    "a " HEX_A " workspace=w\n", NULL, "the variable TEST_CMD_NOT_SET is not set here",
@@ -419,12 +595,16 @@ static const struct {
 static void
 make_wrong(const struct place *p, size_t i)
 {
-	char conf[2 * PATH_LEN], secret[PATH_LEN];
+	char conf[2 * PATH_LEN], store[2 * PATH_LEN], secret[PATH_LEN];
 
 	(void)snprintf(secret, sizeof(secret), "%s/secret", p->folder);
 	(void)snprintf(conf, sizeof(conf),
 	    "upstream u { kind = anthropic url = https://x api_key_file = \"%s\" }", secret);
-	put_conf(p, strcmp(wrongs[i].conf, "SECRET") == 0 ? conf : wrongs[i].conf);
+	(void)snprintf(store, sizeof(store), STORE "store_password_file = \"%s\"", secret);
+	put_conf(p,
+	    strcmp(wrongs[i].conf, "SECRET") == 0      ? conf
+		: strcmp(wrongs[i].conf, "STORE") == 0 ? store
+						       : wrongs[i].conf);
 	(void)unlink(p->keys);
 	(void)unlink(secret);
 	if (wrongs[i].keys) {
@@ -481,9 +661,10 @@ test_check_state(struct check *t, const struct place *p, struct result *r)
 int
 main(void)
 {
-	static void (*const tests[])(struct check *, const struct place *,
-	    struct result *) = { test_add, test_refusals, test_list, test_revoke, test_rotate,
-		test_check_good, test_check_wrong, test_check_state };
+	static void (*const tests[])(
+	    struct check *, const struct place *, struct result *) = { test_add, test_add_limits,
+		test_refusals, test_list, test_list_limits, test_import, test_import_refused,
+		test_revoke, test_rotate, test_check_good, test_check_wrong, test_check_state };
 	struct check t = { .module = "cmd" };
 
 	for (size_t i = 0; i < ROWS(tests); i++) {
