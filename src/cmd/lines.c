@@ -18,28 +18,32 @@ lines_open(struct lines *l, const char *path)
 	l->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (l->fd < 0)
 		return -1;
-	if (fstat(l->fd, &st) == 0 && !S_ISDIR(st.st_mode))
-		return 0;
-	lines_close(l);
-	errno = EISDIR;
-	return -1;
+	if (fstat(l->fd, &st) < 0 || S_ISDIR(st.st_mode)) {
+		lines_close(l);
+		errno = EISDIR; /* an open file has a stat */
+		return -1;
+	}
+	l->left = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : UINT64_MAX;
+	return 0;
 }
 
 /* Reads on behind what is still to be given, which is put at the beginning. -1 with errno set. */
 static int
 fill(struct lines *l)
 {
+	size_t room = sizeof(l->memory) - l->n;
 	ssize_t got;
 
 	memmove(l->memory, l->memory + l->at, l->n);
 	l->at = 0;
 	do {
-		got = read(l->fd, l->memory + l->n, sizeof(l->memory) - l->n);
+		got = read(l->fd, l->memory + l->n, l->left < room ? (size_t)l->left : room);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -1;
 	l->ended = got == 0;
 	l->n += (size_t)got;
+	l->left -= (uint64_t)got;
 	return 0;
 }
 

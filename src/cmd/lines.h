@@ -1,4 +1,5 @@
-/* lines: a file line by line, in bounded memory, of any bytes. */
+/* lines: a file line by line, in bounded memory, of any bytes. What is appended to it after it was
+ * opened is not looked at, so that there is an end. */
 #ifndef POSTERN_CMD_LINES_H
 #define POSTERN_CMD_LINES_H
 
@@ -14,6 +15,7 @@
 
 struct lines {
 	int fd;
+	uint64_t left;	 /* bytes that are still to be read */
 	bool ended;	 /* there is nothing more to read */
 	uint64_t number; /* of the last line, from 1 */
 	size_t at, n;	 /* what is still to be given out of the memory */

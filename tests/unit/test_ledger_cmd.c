@@ -14,6 +14,7 @@
 #include "cmd/seqset.h"
 #include "cmd/verify.h"
 #include "policy/period.h"
+#include "registry.h"
 #include "unit/check.h"
 #include "unit/store_rows.h"
 
@@ -25,7 +26,6 @@
 
 struct place {
 	char folder[64];
-	char out[PATH_LEN];
 	struct buf text;
 };
 
@@ -219,7 +219,7 @@ put_file(const struct place *p, const char *name, const char *text)
 	(void)snprintf(path, sizeof(path), "%s/%s", p->folder, name);
 	put_text(&out, text);
 	f = fopen(path, "w");
-	must(f && fwrite(out.p, 1, out.len, f) == out.len && fclose(f) == 0);
+	must(f && (out.len == 0 || fwrite(out.p, 1, out.len, f) == out.len) && fclose(f) == 0);
 	buf_free(&out);
 }
 
@@ -620,9 +620,11 @@ test_lines(struct check *t)
 	place_free(&p);
 }
 
-/* Runs the command in a child and gives its exit status. */
+typedef int command(int argc, char **argv);
+
+/* Runs a command in a child and gives its exit status; what it prints goes into a file. */
 static int
-run(char **argv)
+run(command *c, char **argv, const char *out)
 {
 	int argc = 0, status = 0;
 	pid_t pid;
@@ -633,9 +635,11 @@ run(char **argv)
 	pid = fork();
 	must(pid >= 0);
 	if (pid == 0) {
-		if (!freopen("/dev/null", "w", stderr))
+		if (!freopen(out, "w", stdout) || !freopen("/dev/null", "w", stderr))
 			_exit(99);
-		_exit(cmd_ledger(argc, argv));
+		status = c(argc, argv);
+		(void)fflush(NULL);
+		_exit(status);
 	}
 	(void)waitpid(pid, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -650,11 +654,129 @@ test_commands(struct check *t)
 	char *nowhere[] = { "ledger", "verify", "--config", "/nowhere/postern.conf", NULL };
 
 	check_row(t, "command: what to do is missing, or unknown");
-	check_that(t, run(alone) == 2 && run(other) == 2, "status");
+	check_that(t,
+	    run(cmd_ledger, alone, "/dev/null") == 2 && run(cmd_ledger, other, "/dev/null") == 2,
+	    "status");
 	check_row(t, "command: an unknown option");
-	check_that(t, run(option) == 2, "status");
+	check_that(t, run(cmd_ledger, option, "/dev/null") == 2, "status");
 	check_row(t, "command: no configuration");
-	check_that(t, run(nowhere) == 1, "status");
+	check_that(t, run(cmd_ledger, nowhere, "/dev/null") == 1, "status");
+}
+
+#define CALLS 600
+
+/* Takes and settles a call, as the gate does. */
+static void
+settle(struct store *s, const struct ledger_entry *e)
+{
+	struct buf line = buf_make(LEDGER_LINE_MAX);
+	struct admission_ask ask = { .workspace = e->workspace,
+		.key = e->key,
+		.model = e->model,
+		.requests = 1,
+		.tokens = 1,
+		.request_id = SPAN("r") };
+	struct admission_grant grant = { 0 };
+	struct store_booking b = { .ask = &ask, .grant = &grant };
+
+	must(s->kind->take(s, &ask, &grant) == STORE_OK && grant.refused == LIMIT_NONE);
+	must(ledger_format(e, &line) == 0);
+	b.line = buf_span(&line);
+	must(s->kind->settle(s, &b) == STORE_OK);
+	buf_free(&line);
+}
+
+/* A child that settles calls of one day; its process, when its store is open. */
+static pid_t
+write_calls(const char *config)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	(void)fflush(stdout);
+	must(pipe(ends) == 0);
+	pid = fork();
+	must(pid >= 0);
+	if (pid > 0) {
+		(void)close(ends[1]);
+		must(read(ends[0], &byte, 1) == 1);
+		(void)close(ends[0]);
+		return pid;
+	}
+
+	struct conf *c = cmd_conf_open(config);
+	struct store *s = c ? parts_store(registry(), SPAN("local"))->open(c, NULL, false) : NULL;
+	struct ledger_entry e = entry(1);
+
+	must(s && write(ends[1], "", 1) == 1);
+	for (unsigned i = 0; i < CALLS; i++) {
+		e.key = i % 3 ? SPAN("k1") : SPAN("k2");
+		settle(s, &e);
+	}
+	s->kind->close(s);
+	conf_free(c);
+	_exit(0);
+}
+
+static void
+put_conf(struct place *p, char config[static PATH_LEN])
+{
+	FILE *f;
+
+	(void)snprintf(config, PATH_LEN, "%s/postern.conf", p->folder);
+	f = fopen(config, "w");
+	must(f &&
+	    fprintf(f, "keys = \"%s/keys\"\nstate = \"%s/state\"\nupstream e { kind = echo }\n",
+		p->folder, p->folder) > 0 &&
+	    fclose(f) == 0);
+	put_file(p, "keys", "");
+}
+
+/* The commands over the store that servers use, while one is at work. */
+static void
+test_store(struct check *t)
+{
+	struct place p = place_make();
+	char config[PATH_LEN], out[PATH_LEN];
+	char *verified[] = { "ledger", "verify", "--config", config, NULL };
+	char *used[] = { "usage", "--since", "2026-10-22", "--until", "2026-10-22", "--by", "key",
+		"--config", config, NULL };
+	int status;
+	pid_t writer;
+
+	put_conf(&p, config);
+	(void)snprintf(out, sizeof(out), "%s/out", p.folder);
+	check_row(t, "store: nothing is there yet");
+	check_that(
+	    t, run(cmd_ledger, verified, out) == 0 && run(cmd_usage, used, out) == 0, "status");
+	check_row(t, "store: no false alarm while calls are settled");
+	writer = write_calls(config);
+	while (waitpid(writer, &status, WNOHANG) == 0) {
+		int found = run(cmd_ledger, verified, out);
+
+		if (found != 0)
+			must(file_read(out, &p.text) == 0 && buf_str(&p.text));
+		check_that(t, found == 0, "status %d: %s", found, found != 0 ? p.text.p : "");
+	}
+	check_that(t, WIFEXITED(status) && WEXITSTATUS(status) == 0, "the writer: %d", status);
+	check_row(t, "store: the ledger agrees with the totals");
+	check_that(t, run(cmd_ledger, verified, out) == 0, "findings");
+	buf_reset(&p.text, MIB);
+	must(file_read(out, &p.text) == 0 && buf_str(&p.text));
+	check_that(t,
+	    strstr(p.text.p, ": 600 lines, 1 to 600\ntotals: 2 rows, up to number 600\nok\n"), "%s",
+	    p.text.p);
+	check_row(t, "store: what was used");
+	check_that(t, run(cmd_usage, used, out) == 0, "status");
+	buf_reset(&p.text, MIB);
+	must(file_read(out, &p.text) == 0);
+	check_same(t, buf_span(&p.text),
+	    SPAN("KEY    CALLS  ERRORS  CUT  INPUT  OUTPUT  WRITE-5M  WRITE-1H  READ  COST-USD\n"
+		 "k1       400       0    0    400     400         0         0     0    0.0004\n"
+		 "k2       200       0    0    200     200         0         0     0    0.0002\n"
+		 "total    600       0    0    600     600         0         0     0    0.0006\n"));
+	place_free(&p);
 }
 
 int
@@ -669,5 +791,6 @@ main(void)
 	test_seqset_ends(&t);
 	test_lines(&t);
 	test_commands(&t);
+	test_store(&t);
 	return check_end(&t);
 }
