@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
-#include "store/kv.h"
+#include "store/limitpurse.h"
 #include "store/store.h"
 
 #define LIMITER_HOLD_MS 45000 /* a killed process's slots are free after at most so long */
@@ -20,16 +20,13 @@
 
 struct limiter;
 
-/* What was spent of a purse before this boot, and is not in the limiter: *spent in nano-dollars of
- * (scope, name, period, is_month). -1 when it cannot be told; the take then fails. */
-typedef int limiter_seed(
-    void *arg, enum scope scope, struct span name, int32_t period, bool is_month, uint64_t *spent);
-
-/* Opens over a path. first_seq is the number of the last line that was written before, used when
- * the file is new. seed may be NULL in tests: nothing was spent. NULL when it cannot be; logged. */
+/* Opens over a path. first_seq is the number of the last line that was written before, for a file
+ * that is new or has not come so far. seed (limitpurse.h) may be NULL: nothing was spent. NULL when
+ * it cannot be; logged. A process opens a path once, and a child after fork(2) its own. */
 struct limiter *limiter_open(
     const char *path, uint64_t first_seq, limiter_seed *seed, void *arg, bool reader);
 
+/* Closes and frees. What is held stays held until it runs out. */
 void limiter_close(struct limiter *l);
 
 /* As the store's take. The clock is read under the lock when ask->now_ms is 0. A purse of a scope
@@ -60,8 +57,9 @@ struct limiter_line {
 	struct admission_used used;
 };
 
-/* Called with each queued line in order; not 0 ends the walk. The spans are valid during the call.
- */
+/* Called with each queued line in order; not 0 ends the walk. The spans are valid during the call,
+ * which must be quick and do no I/O: what others free while the walk lasts cannot be used again,
+ * and the file grows. */
 typedef int limiter_each(void *arg, const struct limiter_line *line);
 
 /* Walks over the queue from the line after `after`, in one snapshot. */
