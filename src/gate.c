@@ -16,7 +16,8 @@
 #include "conffile.h"
 #include "stores.h"
 
-#define STORE_RETRY_MS 1000
+#define STORE_RETRY_MS	  1000
+#define PRICES_RECHECK_MS 1000
 
 struct held_era {
 	struct era era;		  /* first, so that an era is its held_era */
@@ -37,6 +38,9 @@ struct gate {
 	struct buf text;    /* as it was last read */
 	int64_t
 	    store_tried_ms; /* when the store was last opened, for another try while it cannot be */
+	struct stamp prices;	/* of the list of prices as it was last read */
+	int64_t prices_seen_ms; /* when it was last looked at */
+	bool prices_moved;	/* it is another one */
 	struct transfer_shared *shared;
 };
 
@@ -121,6 +125,45 @@ lacks_store(const struct gate *g)
 	    clock_mono_ms() - g->store_tried_ms >= STORE_RETRY_MS;
 }
 
+/* The stamp of the list of prices; all zero when there is none. */
+static struct stamp
+prices_stamp(const struct conf *c)
+{
+	struct stamp s;
+
+	return stamp_of(conffile_prices_path(c), &s) ? (struct stamp){ 0 } : s;
+}
+
+/* Notes which list of prices was read. A list that was changed while it was read has a stamp that
+ * is not settled, and is read again. */
+static void
+take_prices(struct gate *g)
+{
+	if (!g->current)
+		return;
+	pthread_mutex_lock(&g->lock);
+	g->prices = prices_stamp(g->current->conf);
+	g->prices_seen_ms = clock_mono_ms();
+	g->prices_moved = false;
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* True when the list of prices has changed; it is looked at once a second. Called with the lock
+ * held. */
+static bool
+has_new_prices(struct gate *g)
+{
+	struct stamp now;
+
+	if (!g->current || g->prices_moved ||
+	    clock_mono_ms() - g->prices_seen_ms < PRICES_RECHECK_MS)
+		return g->prices_moved;
+	g->prices_seen_ms = clock_mono_ms();
+	now = prices_stamp(g->current->conf);
+	g->prices_moved = now.ino ? !stamp_settled(&g->prices, &now) : g->prices.ino != 0;
+	return g->prices_moved;
+}
+
 /* Takes over a text that was read, unless it says what was in force already. */
 static void
 take_text(struct gate *g, struct buf *text)
@@ -129,7 +172,7 @@ take_text(struct gate *g, struct buf *text)
 	bool first = !g->current;
 	struct held_era *made;
 
-	if (same && !lacks_store(g)) {
+	if (same && !lacks_store(g) && !g->prices_moved) {
 		buf_free(text);
 		return;
 	}
@@ -144,6 +187,7 @@ take_text(struct gate *g, struct buf *text)
 		log_info("config", "file=%s what=\"the new one is in force\"", g->conf_path);
 	buf_free(&g->text);
 	g->text = *text;
+	take_prices(g);
 }
 
 /* True for a failure that may be over at the next call: no descriptor, no memory. */
@@ -184,7 +228,7 @@ is_stale(struct gate *g, struct stamp *now)
 	if (stamp_of(g->conf_path, now))
 		*now = (struct stamp){ .taken_ns = 1 };
 	pthread_mutex_lock(&g->lock);
-	stale = lacks_store(g) ||
+	stale = lacks_store(g) || has_new_prices(g) ||
 	    (now->ino ? !stamp_settled(&g->stamp, now)
 		      : !stamp_same(&g->stamp, now) || !g->stamp.taken_ns);
 	pthread_mutex_unlock(&g->lock);

@@ -3,6 +3,7 @@
 
 #include "dialect/messages.h"
 #include "store/local.h"
+#include "store/redis.h"
 #include "upstream/anthropic.h"
 #include "upstream/echo.h"
 
@@ -31,7 +32,7 @@ static const struct surface surfaces[] = {
 
 static const struct kind *const kinds[] = { &kind_anthropic, &kind_echo, NULL };
 static const char *const kind_names[] = { "anthropic", "echo", NULL };
-static const struct store_kind *const stores[] = { &store_local, NULL };
+static const struct store_kind *const stores[] = { &store_local, &store_redis, NULL };
 
 _Static_assert(sizeof(kinds) / sizeof(*kinds) == sizeof(kind_names) / sizeof(*kind_names),
     "a name for every kind");

@@ -53,13 +53,18 @@ model "echo-model" {{
     target "echo" {{ id = "echo-model" }}
 }}
 workspace "default" {{
+    rpm = 0
+    tpm = 0
 }}
 workspace "narrow" {{
+    rpm = 0
+    tpm = 0
     models = {{ "claude-*" }}
 }}
 """
 
-SANITIZER = re.compile(r".*(?:ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer).*")
+# Tied to the beginnings of lines: a log may have tens of thousands.
+SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer).*", re.MULTILINE)
 
 
 @dataclasses.dataclass
@@ -133,10 +138,10 @@ class Site:
         return done
 
     def add_key(self, workspace="default", **options):
-        """A new key; options become --name, --expires and --models."""
+        """A new key; options become --name, --expires, --models, --budget-day and so on."""
         args = ["key", "add", "--workspace", workspace]
         for name, value in options.items():
-            args += [f"--{name}", value]
+            args += ["--" + name.replace("_", "-"), str(value)]
         text = self.command(*args).stdout.strip()
         self.given_keys.append(text)
         digest = hashlib.sha256(text.encode()).hexdigest()
