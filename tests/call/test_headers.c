@@ -173,7 +173,7 @@ static const struct replay answers[] = {
 static void
 row_back(struct check *c, size_t i)
 {
-	static const char *const never[] = { "ratelimit", "organization", "ws-secret", "priority",
+	static const char *const never[] = { "ratelimit-unified", "limit: 50\r", "organization", "ws-secret", "priority",
 		"fast", "cookie", "cloudflare", "connection", "transfer-encoding", "x-anything",
 		"418", "req_upstream" };
 	bool stream = span_starts(span_of(answers[i].headers), SPAN("content-type: text"));
