@@ -13,52 +13,56 @@
 #define POSTERN_STORE_BOOKS_H
 
 #include "base/check.h"
+#include "store/books_sink.h"
 #include "store/limiter.h"
 #include "store/totals.h"
 
 struct books;
 
-/* Another store that the totals and due settlements go to in place of the local totals, in order
- * and without a gap. A line stays queued until book has taken it. */
-struct books_sink {
-	/* Books lines of this node; those it has booked before are passed over. upto: set to the
-	 * last number that is booked now. STORE_AWAY: try again later. */
-	enum store_status (*book)(void *arg, const char *node, const struct limiter_line *lines,
-	    size_t n, uint64_t *upto);
-	/* Called with every beat, about LIMITER_BEAT_MS apart, while the process lives. */
-	void (*beat)(void *arg);
-	void *arg;
-};
-
 /* Opens the folder (made with mode 0700 when missing). sink NULL: the totals are kept here. reader:
  * nothing is made or changed, and no keeper runs; a folder without books is then empty books. NULL
- * when it cannot be; logged. The path is copied; one process opens a folder once. */
+ * when it cannot be; logged. The path is copied; what sink points to must outlive the books. A
+ * process opens a folder once, and further users by books_beside. */
 struct books *books_open(const char *folder, const struct books_sink *sink, bool reader);
 
-/* The limiter, for takes; settlements go through books_settle. */
+/* The same folder for one user more of this process, which closes it for itself. Lines go to the
+ * sink of the user that came last, of those that have not closed. NULL when memory is out; logged.
+ * One thread at a time may open or close. */
+struct books *books_beside(struct books *b, const struct books_sink *sink);
+
+/* The limiter, for takes; settlements go through books_settle. NULL for a reader of empty books. */
 struct limiter *books_limiter(struct books *b);
+
+/* To be called when a take gave a lease, here or at another store: the beats begin. Cheap. */
+void books_hold(struct books *b);
 
 /* This folder's name among those that share a store. */
 const char *books_node(const struct books *b);
 
-/* limiter_settle or, for a take of another store, limiter_queue; and the drain is told. */
+/* limiter_settle, and the drain is told. */
 MUST_CHECK enum store_status books_settle(struct books *b, const struct store_booking *k, bool due);
+
+/* limiter_queue, for a take of another store or none, and the drain is told. */
 MUST_CHECK enum store_status books_queue(
     struct books *b, const struct store_booking *k, bool due, uint64_t *seq);
 
 /* Moves what is queued now; waits for a drain that is under way elsewhere. */
 MUST_CHECK enum store_status books_drain(struct books *b);
 
-/* The totals with what is queued; and the totals alone (store.h). */
+/* Walks over the totals with what is queued (store.h). A row is given while a transaction is open:
+ * fn must not come back here. */
 MUST_CHECK enum store_status books_totals(
     struct books *b, const struct store_range *range, store_row *fn, void *arg);
+
+/* Walks over the totals alone, likewise. */
 MUST_CHECK enum store_status books_booked(
     struct books *b, struct store_mark *mark, store_row *fn, void *arg);
 
 /* Whether the folder can be used now; when not, *why is a text without secrets. */
 MUST_CHECK enum store_status books_probe(struct books *b, const char **why);
 
-/* Stops the keeper, drains a last time, frees. NULL is fine. */
+/* Drains a last time to this user's sink; for the last user stops the keeper and frees the folder.
+ * NULL is fine. */
 void books_close(struct books *b);
 
 #endif

@@ -1,38 +1,24 @@
-/* store_local: see the header. Puts the two halves together: keys by keywatch, the ledger as one
- * open file. */
+/* store_local: see the header. Puts the two halves together: keys by keywatch, everything else by
+ * books. */
 #include "store/local.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "store/books.h"
 #include "store/keywatch.h"
 
-#define LEDGER_MODE 0640
-#define LEDGER_NAME 64u
-#define RECHECK_MS  1000 /* how often the ledger is looked at for having been moved away */
-
-/* The ledger file of the month, kept open. */
-struct ledger_file {
-	pthread_mutex_t mutex; /* guards what follows */
-	char name[LEDGER_NAME];
-	int fd; /* or -1 */
-	int64_t checked_ms;
-	bool torn;   /* the last write stopped in the middle of a line */
-	bool broken; /* the log knows that it cannot be written */
+/* Look-ups in one key file, for all stores over it. */
+struct local_keys {
+	struct keywatch *watch;
+	char *keys_path, *state_path;
+	unsigned users;
 };
 
 struct local {
 	struct store store;
-	char *state_path;
-	struct keywatch *keys;
-	struct ledger_file ledger;
+	struct local_keys *keys; /* NULL: a reader */
 };
 
 static struct local *
@@ -41,131 +27,100 @@ local_of(struct store *s)
 	return (struct local *)(void *)s;
 }
 
-static int
-ledger_path(const struct local *l, const char *name, char out[static PATH_MAX_LEN])
-{
-	int n = snprintf(out, PATH_MAX_LEN, "%s/%s", l->state_path, name);
-
-	return n > 0 && (size_t)n < PATH_MAX_LEN ? 0 : -1;
-}
-
-/* True while the open file is the one that stands under its name: logrotate may have moved or
- * removed it. */
-static bool
-still_there(const struct ledger_file *f, const char *path)
-{
-	struct stat open_one;
-	struct stat named;
-
-	return fstat(f->fd, &open_one) == 0 && stat(path, &named) == 0 &&
-	    open_one.st_ino == named.st_ino && open_one.st_dev == named.st_dev;
-}
-
-static void
-close_file(struct ledger_file *f)
-{
-	if (f->fd >= 0)
-		(void)close(f->fd);
-	f->fd = -1;
-	f->torn = false;
-}
-
-/* Makes the file of this name the open one. */
-static int
-open_file(struct ledger_file *f, const char *path, const char *name)
-{
-	int64_t now_ms = clock_mono_ms();
-
-	if (f->fd >= 0 && strcmp(f->name, name) == 0 && now_ms - f->checked_ms < RECHECK_MS)
-		return 0;
-	if (f->fd >= 0 && (strcmp(f->name, name) != 0 || !still_there(f, path)))
-		close_file(f);
-	f->checked_ms = now_ms;
-	if (f->fd >= 0)
-		return 0;
-	f->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LEDGER_MODE);
-	(void)memcpy(f->name, name, strlen(name) + 1);
-	return f->fd < 0 ? -1 : 0;
-}
-
-/* One write for one line; what a full disk cut off is closed by a newline before the next. */
-static int
-write_line(struct ledger_file *f, struct span line)
-{
-	ssize_t n;
-
-	if (f->torn && write(f->fd, "\n", 1) == 1)
-		f->torn = false;
-	do {
-		n = write(f->fd, line.p, line.n);
-	} while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)line.n)
-		return 0;
-	if (n > 0)
-		f->torn = true;
-	if (n >= 0)
-		errno = ENOSPC;
-	return -1;
-}
-
-/* Tells the log when it begins to fail and when it works again, not at every call. */
-static void
-tell(struct ledger_file *f, const char *path, bool broken)
-{
-	char file[LOG_VALUE_LEN];
-
-	if (f->broken == broken)
-		return;
-	f->broken = broken;
-	if (broken) {
-		int error = errno;
-
-		(void)log_value(span_of(path), file);
-		errno = error;
-		log_error("ledger", "file=%s what=\"cannot be written\" why=\"%m\"", file);
-	} else {
-		log_info(
-		    "ledger", "file=%s what=\"is written again\"", log_value(span_of(path), file));
-	}
-}
-
-static enum store_status
-local_append(struct store *s, const char *name, struct span line)
-{
-	struct local *l = local_of(s);
-	struct ledger_file *f = &l->ledger;
-	char path[PATH_MAX_LEN];
-	int rc;
-
-	if (strlen(name) >= LEDGER_NAME || ledger_path(l, name, path) < 0) {
-		log_error("ledger", "what=\"the path of the state folder is too long\"");
-		return STORE_BROKEN;
-	}
-	(void)pthread_mutex_lock(&f->mutex);
-	rc = open_file(f, path, name);
-	if (rc == 0)
-		rc = write_line(f, line);
-	tell(f, path, rc < 0);
-	(void)pthread_mutex_unlock(&f->mutex);
-	return rc == 0 ? STORE_OK : STORE_BROKEN;
-}
-
 static enum store_status
 local_find_key(struct store *s, const uint8_t hash[static HASH_LEN], struct buf *line)
 {
-	return keywatch_find(local_of(s)->keys, hash, line);
+	const struct local *l = local_of(s);
+
+	return l->keys ? keywatch_find(l->keys->watch, hash, line) : STORE_BROKEN;
+}
+
+static enum store_status
+local_take(struct store *s, const struct admission_ask *ask, struct admission_grant *out)
+{
+	struct limiter *limiter = books_limiter(s->books);
+	enum store_status status = limiter ? limiter_take(limiter, ask, out) : STORE_BROKEN;
+
+	if (status == STORE_OK && out->held)
+		books_hold(s->books);
+	return status;
+}
+
+static enum store_status
+local_settle(struct store *s, const struct store_booking *b)
+{
+	uint64_t seq;
+
+	if (b->grant->held)
+		return books_settle(s->books, b, false);
+	return books_queue(s->books, b, false, &seq);
+}
+
+static enum store_status
+local_totals(struct store *s, const struct store_range *range, store_row *fn, void *arg)
+{
+	return books_totals(s->books, range, fn, arg);
+}
+
+static enum store_status
+local_booked(struct store *s, struct store_mark *mark, store_row *fn, void *arg)
+{
+	return books_booked(s->books, mark, fn, arg);
 }
 
 static enum store_status
 local_probe(struct store *s, const char **why)
 {
 	const struct local *l = local_of(s);
+	enum store_status status = books_probe(s->books, why);
 
-	if (access(l->state_path, W_OK | X_OK) < 0) {
-		*why = "the state folder cannot be written";
-		return STORE_BROKEN;
+	return status == STORE_OK && l->keys ? keywatch_probe(l->keys->watch, why) : status;
+}
+
+static void
+give_keys(struct local_keys *k)
+{
+	if (!k || --k->users > 0)
+		return;
+	keywatch_close(k->watch);
+	free(k->keys_path);
+	free(k->state_path);
+	free(k);
+}
+
+static struct local_keys *
+open_keys(const struct conf *c)
+{
+	struct local_keys *k = calloc(1, sizeof(*k));
+
+	if (!k) {
+		log_error("state", "what=\"out of memory\"");
+		return NULL;
 	}
-	return keywatch_probe(l->keys, why);
+	k->users = 1;
+	k->keys_path = strdup(c->keys);
+	k->state_path = strdup(c->state);
+	if (k->keys_path && k->state_path)
+		k->watch = keywatch_open(c->keys, c->state);
+	if (k->watch)
+		return k;
+	give_keys(k);
+	return NULL;
+}
+
+/* Those of the other store when it is one of this kind over the same file: an index must not be
+ * open twice. */
+static struct local_keys *
+take_keys(const struct conf *c, struct store *beside)
+{
+	struct local_keys *k = NULL;
+
+	if (beside && beside->kind == &store_local)
+		k = local_of(beside)->keys;
+	if (!k || strcmp(k->keys_path, c->keys) != 0 || strcmp(k->state_path, c->state) != 0)
+		return open_keys(c);
+	k->users++;
+	return k;
 }
 
 static void
@@ -173,59 +128,39 @@ local_close(struct store *s)
 {
 	struct local *l = local_of(s);
 
-	keywatch_close(l->keys);
-	close_file(&l->ledger);
-	(void)pthread_mutex_destroy(&l->ledger.mutex);
-	free(l->state_path);
+	books_close(s->books);
+	give_keys(l->keys);
 	free(l);
 }
 
-static int
-make_folder(const char *path)
-{
-	char folder[LOG_VALUE_LEN];
-	struct stat st;
-
-	if (mkdir(path, 0700) == 0 ||
-	    (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
-		return 0;
-	int error = errno;
-	(void)log_value(span_of(path), folder);
-	errno = error;
-	log_error("state", "folder=%s what=\"cannot be made\" why=\"%m\"", folder);
-	return -1;
-}
-
 static struct store *
-local_open(const char *keys_path, const char *state_path)
+local_open(const struct conf *c, struct store *beside, bool reader)
 {
-	struct local *l;
+	struct local *l = calloc(1, sizeof(*l));
 
-	if (make_folder(state_path) < 0)
-		return NULL;
-	l = calloc(1, sizeof(*l));
 	if (!l) {
 		log_error("state", "what=\"out of memory\"");
 		return NULL;
 	}
 	l->store.kind = &store_local;
-	l->ledger.fd = -1;
-	(void)pthread_mutex_init(&l->ledger.mutex, NULL);
-	l->state_path = strdup(state_path);
-	if (l->state_path)
-		l->keys = keywatch_open(keys_path, state_path);
-	if (!l->keys) {
-		local_close(&l->store);
-		return NULL;
-	}
-	return &l->store;
+	l->store.books = beside && beside->books ? books_beside(beside->books, NULL)
+						 : books_open(c->state, NULL, reader);
+	if (l->store.books && !reader)
+		l->keys = take_keys(c, beside);
+	if (l->store.books && (l->keys || reader))
+		return &l->store;
+	local_close(&l->store);
+	return NULL;
 }
 
 const struct store_kind store_local = {
 	.name = "local",
 	.open = local_open,
 	.find_key = local_find_key,
-	.append = local_append,
+	.take = local_take,
+	.settle = local_settle,
+	.totals = local_totals,
+	.booked = local_booked,
 	.probe = local_probe,
 	.close = local_close,
 };

@@ -1,5 +1,5 @@
-/* store_local: the flat key file, indexed in LMDB in the state folder, and the ledger as files
- * beside it. */
+/* store_local: the flat key file, indexed in LMDB in the state folder, and the books that are kept
+ * there. */
 #ifndef POSTERN_STORE_LOCAL_H
 #define POSTERN_STORE_LOCAL_H
 

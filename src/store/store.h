@@ -16,6 +16,7 @@
 #include "policy/tally.h"
 
 struct store; /* begins every implementation's own struct */
+struct books;
 
 enum store_status {
 	STORE_OK = 0,
@@ -79,6 +80,7 @@ struct store_kind {
 
 struct store {
 	const struct store_kind *kind;
+	struct books *books; /* of its state folder, for a store beside it; NULL: it has none */
 };
 
 #endif

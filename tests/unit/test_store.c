@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -21,6 +20,7 @@
 #include "store/keyindex.h"
 #include "store/local.h"
 #include "unit/check.h"
+#include "unit/finished.h"
 
 #define PATH_LEN 512
 #define MANY	 20000 /* lines that take a while to index */
@@ -110,13 +110,34 @@ write_keys(const struct place *p, int from, int to, int version, bool rename_it)
 
 /* No test makes sense without one. */
 static struct store *
-open_store(const struct place *p)
+open_beside(const struct place *p, struct store *beside, bool reader)
 {
-	struct store *s = store_local.open(p->keys, p->state);
+	struct conf *c = calloc(1, sizeof(*c));
+	struct store *s;
 
+	if (!c)
+		abort();
+	c->keys = strdup(p->keys);
+	c->state = strdup(p->state);
+	s = store_local.open(c, beside, reader);
+	free(c->keys);
+	free(c->state);
+	free(c);
+	return s;
+}
+
+static struct store *
+must(struct store *s)
+{
 	if (!s)
 		abort();
 	return s;
+}
+
+static struct store *
+open_store(const struct place *p)
+{
+	return must(open_beside(p, NULL, false));
 }
 
 /* The version of a key as the store has it; -1 when it is not there, -2 when the store is broken.
@@ -284,7 +305,10 @@ test_trouble(struct check *t, const struct place *p)
 	put_file(p->keys, SPAN(""));
 	expect(t, s, 1, -1);
 	check_row(t, "no state folder can be made");
-	check_that(t, !store_local.open(p->keys, "/dev/null/state"), "opened");
+	struct place nowhere = *p;
+
+	(void)snprintf(nowhere.state, sizeof(nowhere.state), "/dev/null/state");
+	check_that(t, !open_beside(&nowhere, NULL, false), "opened");
 	s->kind->close(s);
 }
 
@@ -611,117 +635,149 @@ test_threads(struct check *t, const struct place *p)
 	s->kind->close(s);
 }
 
-static void
-expect_file(struct check *t, const struct place *p, const char *name, const char *want)
-{
-	struct buf text = buf_make(MIB);
-	char path[PATH_LEN];
+/* Calls. */
 
-	(void)snprintf(path, sizeof(path), "%s/%s", p->state, name);
-	check_that(t, file_read(path, &text) == 0, "%s cannot be read", name);
-	check_same(t, buf_span(&text), span_of(want));
-	buf_free(&text);
+static const struct admission_ask asked = {
+	.now_ms = FINISHED_MS,
+	.workspace = SPAN("alpha"),
+	.key = SPAN("k1"),
+	.model = SPAN("model-a"),
+	.requests = 1,
+	.quota = { { .rpm = 3 }, { 0 } },
+};
+
+/* Books call n with what a take has given. */
+static bool
+settle(struct store *s, const struct admission_grant *grant, uint64_t n)
+{
+	struct buf line = buf_make(LEDGER_LINE_MAX);
+	struct store_booking b = { .ask = &asked, .grant = grant };
+	bool good;
+
+	finished_line(n, FINISHED_MS, &line);
+	b.line = buf_span(&line);
+	good = s->kind->settle(s, &b) == STORE_OK;
+	buf_free(&line);
+	return good;
+}
+
+static int
+add_calls(void *arg, const struct tally_row *row, const struct tally *tally)
+{
+	uint64_t *n = arg;
+
+	(void)row;
+	*n += tally->calls;
+	return 0;
 }
 
 static void
-test_ledger(struct check *t, const struct place *p)
+expect_calls(struct check *t, struct store *s, uint64_t want)
 {
-	char path[PATH_LEN], moved[PATH_LEN];
-	struct store *s;
-	struct stat st;
+	const struct store_range all = { 0, INT32_MAX };
+	uint64_t n = 0;
 
-	(void)umask(022);
+	check_that(t, s->kind->totals(s, &all, add_calls, &n) == STORE_OK && n == want,
+	    "%llu calls, not %llu", (unsigned long long)n, (unsigned long long)want);
+}
+
+static void
+test_calls(struct check *t, const struct place *p)
+{
+	struct admission_grant grant = { 0 };
+	struct store_mark mark = { 0 };
+	struct store *s;
+	uint64_t n = 0;
+
 	write_keys(p, 0, 1, 1, false);
 	s = open_store(p);
-	check_row(t, "ledger: lines, and another month");
-	check_that(
-	    t, s->kind->append(s, "ledger-2026-11.jsonl", SPAN("{\"a\":1}\n")) == STORE_OK, "1");
-	check_that(
-	    t, s->kind->append(s, "ledger-2026-11.jsonl", SPAN("{\"a\":2}\n")) == STORE_OK, "2");
-	check_that(
-	    t, s->kind->append(s, "ledger-2026-12.jsonl", SPAN("{\"a\":3}\n")) == STORE_OK, "3");
-	expect_file(t, p, "ledger-2026-11.jsonl", "{\"a\":1}\n{\"a\":2}\n");
-	expect_file(t, p, "ledger-2026-12.jsonl", "{\"a\":3}\n");
-	(void)snprintf(path, sizeof(path), "%s/ledger-2026-12.jsonl", p->state);
-	check_that(t, stat(path, &st) == 0 && (st.st_mode & 07777) == 0640, "mode %o",
-	    (unsigned)st.st_mode);
-	check_row(t, "ledger: moved away by a rotation");
-	(void)snprintf(moved, sizeof(moved), "%s/ledger.1", p->state);
-	check_that(t, rename(path, moved) == 0, "not moved");
-	pause_ms(1050);
-	check_that(
-	    t, s->kind->append(s, "ledger-2026-12.jsonl", SPAN("{\"a\":4}\n")) == STORE_OK, "4");
-	expect_file(t, p, "ledger-2026-12.jsonl", "{\"a\":4}\n");
-	expect_file(t, p, "ledger.1", "{\"a\":3}\n");
+	check_row(t, "calls are let in up to the limit");
+	for (uint64_t i = 1; i <= 3; i++)
+		check_that(t,
+		    s->kind->take(s, &asked, &grant) == STORE_OK && grant.held &&
+			settle(s, &grant, i),
+		    "call %llu", (unsigned long long)i);
+	check_that(t,
+	    s->kind->take(s, &asked, &grant) == STORE_OK && grant.refused == LIMIT_REQUESTS &&
+		!grant.held,
+	    "refused by %d", (int)grant.refused);
+	check_row(t, "a refused call is booked, too");
+	check_that(t, settle(s, &grant, 4), "not booked");
+	expect_calls(t, s, 4);
+	s->kind->close(s);
+	check_row(t, "all of it is on disk when the store is closed");
+	s = open_store(p);
+	check_that(t,
+	    s->kind->booked(s, &mark, add_calls, &n) == STORE_OK && n == 4 && mark.seq == 4,
+	    "%llu calls up to %llu", (unsigned long long)n, (unsigned long long)mark.seq);
+	check_row(t, "a process that starts anew forgets no limit");
+	check_that(t,
+	    s->kind->take(s, &asked, &grant) == STORE_OK && grant.refused == LIMIT_REQUESTS,
+	    "refused by %d", (int)grant.refused);
 	s->kind->close(s);
 }
 
-/* In a child: a limit on the size of files stands in for a full disk. */
-static int
-fill_disk(const struct place *p)
+/* As after a reload of the configuration: both go on until the calls in the old one have ended. */
+static void
+test_beside(struct check *t, const struct place *p)
 {
-	struct rlimit limit = { 12, RLIM_INFINITY };
-	struct store *s = open_store(p);
-	bool good = true;
+	const struct admission_grant none = { 0 };
+	struct place other = *p;
+	struct store *old, *same, *moved;
+	const char *why = NULL;
 
-	(void)signal(SIGXFSZ, SIG_IGN);
-	good = good && setrlimit(RLIMIT_FSIZE, &limit) == 0;
-	good = good && s->kind->append(s, "full", SPAN("0123456\n")) == STORE_OK;
-	good = good && s->kind->append(s, "full", SPAN("abcdefg\n")) == STORE_BROKEN;
-	limit.rlim_cur = RLIM_INFINITY;
-	good = good && setrlimit(RLIMIT_FSIZE, &limit) == 0;
-	good = good && s->kind->append(s, "full", SPAN("ABCDEFG\n")) == STORE_OK;
-	s->kind->close(s);
-	return good ? 0 : 1;
+	check_row(t, "a store beside another one over the same folder");
+	write_keys(p, 0, 10, 1, false);
+	(void)snprintf(other.keys, sizeof(other.keys), "%s/other", p->folder);
+	write_keys(&other, 0, 10, 2, false);
+	old = open_store(p);
+	same = must(open_beside(p, old, false));
+	moved = must(open_beside(&other, old, false));
+	expect(t, old, 1, 1);
+	expect(t, same, 1, 1);
+	expect(t, moved, 1, 2);
+	check_that(t, settle(old, &none, 1) && settle(same, &none, 2) && settle(moved, &none, 3),
+	    "not booked");
+	expect_calls(t, old, 3);
+	old->kind->close(old);
+	check_row(t, "it stays when the other one is closed");
+	check_that(t, settle(same, &none, 4) && settle(moved, &none, 5), "not booked");
+	expect(t, same, 1, 1);
+	expect_calls(t, same, 5);
+	check_that(t, same->kind->probe(same, &why) == STORE_OK, "%s", why ? why : "");
+	same->kind->close(same);
+	expect(t, moved, 1, 2);
+	moved->kind->close(moved);
 }
 
 static void
-test_full(struct check *t, const struct place *p)
+test_reader(struct check *t, const struct place *p)
 {
-	int status = -1;
-	pid_t pid = fork_flushed();
+	const struct admission_grant none = { 0 };
+	struct admission_grant grant;
+	struct store *s = must(open_beside(p, NULL, true));
+	const char *why = NULL;
 
-	if (pid == 0)
-		_exit(fill_disk(p));
-	(void)waitpid(pid, &status, 0);
-	check_row(t, "ledger: a line cut off by a full disk does not spoil the next");
-	check_that(t, status == 0, "status %d", status);
-	expect_file(t, p, "full", "0123456\nabcd\nABCDEFG\n");
+	check_row(t, "a reader makes nothing");
+	expect_calls(t, s, 0);
+	check_that(t, s->kind->probe(s, &why) == STORE_OK, "%s", why ? why : "");
+	check_that(t, s->kind->take(s, &asked, &grant) == STORE_BROKEN, "taken");
+	s->kind->close(s);
+	check_that(t, access(p->state, F_OK) != 0, "made");
+	check_row(t, "a reader sees what is there, and changes nothing");
+	write_keys(p, 0, 1, 1, false);
+	s = open_store(p);
+	check_that(t, settle(s, &none, 1), "not booked");
+	s->kind->close(s);
+	s = must(open_beside(p, NULL, true));
+	expect_calls(t, s, 1);
+	check_that(t, !settle(s, &none, 2), "booked");
+	check_that(t, version_of(s, 0) == -2, "it looks for keys");
+	s->kind->close(s);
 }
 
 #define WRITERS	     4
 #define EDITED_BYTES INT64_C(500) /* of 4 times 25 lines of 5 bytes */
-#define LINES	     200
-
-static void
-test_writers(struct check *t, const struct place *p)
-{
-	struct buf text = buf_make(MIB);
-	char path[PATH_LEN];
-	struct span rest, line;
-	int whole = 0;
-
-	check_row(t, "ledger: lines of several processes stay whole");
-	for (int i = 0; i < WRITERS; i++) {
-		if (fork_flushed() == 0) {
-			struct store *s = open_store(p);
-
-			for (int n = 0; n < LINES; n++)
-				(void)s->kind->append(s, "many",
-				    SPAN("{\"line\":\"0123456789abcdefghijklmnopqrstuvwxyz\"}\n"));
-			_exit(0);
-		}
-	}
-	while (wait(NULL) > 0)
-		;
-	(void)snprintf(path, sizeof(path), "%s/many", p->state);
-	check_that(t, file_read(path, &text) == 0, "cannot be read");
-	rest = buf_span(&text);
-	while (rest.n > 0 && span_next(&rest, '\n', &line))
-		whole += span_eq(line, SPAN("{\"line\":\"0123456789abcdefghijklmnopqrstuvwxyz\"}"));
-	check_that(t, whole == WRITERS * LINES, "%d whole lines", whole);
-	buf_free(&text);
-}
 
 static int
 append_line(void *arg, struct span text, struct buf *out)
@@ -796,8 +852,8 @@ main(void)
 {
 	static void (*const tests[])(struct check *, const struct place *) = { test_look_up,
 		test_changes, test_one_of_many, test_trouble, test_damage, test_spoilt,
-		test_removed, test_processes, test_killed, test_patience, test_threads, test_ledger,
-		test_full, test_writers, test_edit, test_editors };
+		test_removed, test_processes, test_killed, test_patience, test_threads, test_calls,
+		test_beside, test_reader, test_edit, test_editors };
 	struct check t = { .module = "store" };
 
 	for (size_t i = 0; i < ROWS(tests); i++) {

@@ -1,0 +1,34 @@
+/* keeper: the thread of a process that does what must be done now and then, apart from calls: drain
+ * soon after it was told to, and beat at fixed intervals. */
+#ifndef POSTERN_STORE_KEEPER_H
+#define POSTERN_STORE_KEEPER_H
+
+#include <stdint.h>
+
+#include "base/check.h"
+
+struct keeper;
+
+/* What is to be done; called by the keeper's thread, without any lock. */
+struct keeper_work {
+	/* Called a moment after keeper_tell, and after each beat. 0: all is done; else the
+	 * milliseconds after which it wants to be called again. */
+	int64_t (*drain)(void *arg);
+	void (*beat)(void *arg);
+	int64_t beat_ms; /* how often */
+	void *arg;
+};
+
+/* Makes it, without its thread. NULL when memory is out; logged. */
+struct keeper *keeper_open(const struct keeper_work *work);
+
+/* Starts the thread when it does not run yet. Cheap when it does. */
+void keeper_start(struct keeper *k);
+
+/* There is something to drain. Cheap; starts the thread, too. */
+void keeper_tell(struct keeper *k);
+
+/* Ends the thread, at once but for work under way, and frees. NULL is fine. */
+void keeper_close(struct keeper *k);
+
+#endif
