@@ -11,9 +11,9 @@ DESTDIR =
 
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection -Wformat -Werror=format-security
 HARDEN_LD = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-PKGS = fcgi libcurl json-c libconfuse lmdb libcrypto
+PKGS = fcgi libcurl json-c libconfuse lmdb hiredis libssl libcrypto
 NEED = -std=gnu11 -D_GNU_SOURCE -DPOSTERN_VERSION='"$(VERSION)"' -DPOSTERN_PRICES='"$(PREFIX)/share/postern/prices"' \
-	-Isrc -MMD -MP -pthread
+	-Isrc -Ibuild/gen -MMD -MP -pthread
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
@@ -23,11 +23,14 @@ POLICY = admission bucket conf confcheck confrow confscan confstore confvalue es
 	namelist period price pricelist route tally usage
 DIALECT = messages models refusal
 UPSTREAM = anthropic credential echo hreq transfer
-STORE = books filelock keyfile keyindex keysegment keytable keywatch kv ledgerfile limiter local totals
+STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv ledgerfile limiter \
+	limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
+	rediscache redisholder rediskeys redislink redisscript redissock redistotals rows totals
 FRONT = cgi fcgi watch
 CMD = cells check conf_load key key_import key_list keys ledger ledgerlist ledgerscan lines report report_ask \
 	report_print seqset shown store_open sums usage verify
-TOP = answer call conffile gate listener parking parts pool registry relay serve supervisor surface
+TOP = admit answer call conffile gate listener parking parts pool receipt registry relay serve stores supervisor \
+	surface who
 
 SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.c) $(DIALECT:%=src/dialect/%.c) \
 	$(UPSTREAM:%=src/upstream/%.c) $(STORE:%=src/store/%.c) $(FRONT:%=src/front/%.c) $(CMD:%=src/cmd/%.c) \
@@ -37,6 +40,15 @@ SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.
 .SECONDARY:
 
 all: build/postern
+
+# The script that Redis runs, without its comments, as a C string, and the name that Redis knows it by.
+GEN = build/gen/store/redis_lua.h
+$(GEN): src/store/redis.lua
+	@mkdir -p $(@D)
+	@sed -e '/^[[:blank:]]*--/d' -e '/^$$/d' $< >$@.text
+	@{ printf '#define REDIS_LUA_SHA1 "%.40s"\n' "$$(sha1sum <$@.text)" && echo 'static const char redis_lua[] =' && \
+		sed -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' $@.text && echo ';'; } >$@.new
+	@mv $@.new $@
 
 # Every variant is the same tree of objects under its own folder: $(1) folder, $(2) compiler, $(3) flags, $(4) linker's.
 define variant
@@ -51,6 +63,7 @@ $(1)/postern: $(1)/obj/main.o $(1)/libpostern.a
 $(1)/tests/%: tests/%.c $(1)/libpostern.a
 	@mkdir -p $$(@D)
 	$(2) $$(NEED) -Itests -Itests/unit $$(PKG_CFLAGS) $$(CPPFLAGS) $(3) $(4) -MF $$@.d -o $$@ $$< $(1)/libpostern.a $$(PKG_LIBS)
+$(1)/obj/store/redisscript.o: $$(GEN)
 -include $$(SOURCES:src/%.c=$(1)/obj/%.d) $(1)/obj/main.d $$(wildcard $(1)/tests/*/*.d)
 endef
 

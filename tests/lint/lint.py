@@ -26,13 +26,16 @@ PURE_NOT = {"upstream/transfer", "upstream/credential"}
 HOMES = {
     r"fcgiapp\.h|fcgios\.h|fcgi_stdio\.h|fcgi_config\.h|fastcgi\.h": ["front/fcgi.c"],
     r"curl/.*": ["upstream/transfer.c", "upstream/credential.c"],
-    r"lmdb\.h": ["store/keyindex.c"],
-    r"hiredis.*": ["store/redis.c"],
+    r"lmdb\.h": ["store/keyindex.c", "store/kv.c"],
+    r"hiredis.*": ["store/redislink.c"],
     r"confuse\.h": ["policy/conf.c"],
     r"json-c/.*|json\.h": ["wire/json.c"],
-    r"openssl/.*": ["base/hash.c", "wire/sigv4.c"],
+    r"openssl/.*": ["base/hash.c", "store/redissock.c", "wire/sigv4.c"],
     r"zlib\.h": ["wire/eventstream.c"],
 }
+
+# Headers that make writes, and the files that may read them.
+MADE = {"store/redis_lua.h": "store/redisscript.c"}
 
 SYSTEM = set("""
     arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fnmatch.h getopt.h grp.h inttypes.h
@@ -106,13 +109,14 @@ def is_pure(name):
 
 
 def included(tree, one):
-    """The (line, file of src) that a source includes."""
+    """The (line, file of src) that a source includes; what is made for it counts as itself."""
     known = {other.name for other in tree}
     for line, mark, header in one.includes():
         if mark != '"':
             continue
         beside = (pathlib.PurePosixPath(one.name).parent / header).as_posix()
-        yield line, header if header in known else beside if beside in known else None
+        made = one.name if MADE.get(header) == one.name else None
+        yield line, header if header in known else beside if beside in known else made
 
 
 def rule_layers(tree):

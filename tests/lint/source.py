@@ -62,8 +62,9 @@ def functions(paths):
 
 
 def cppflags():
-    """What decides the meaning of the code (-std, -D, -I), asked from the Makefile, its only home."""
-    ask = "the-flags: ; @printf '%s\\n' $(NEED) $(PKG_CFLAGS) $(CPPFLAGS) -Itests -Itests/unit"
+    """What decides the meaning of the code (-std, -D, -I), asked from the Makefile, its only home, which
+    makes the headers that are made on the way."""
+    ask = "the-flags: ; @$(MAKE) $(GEN) && printf '%s\\n' $(NEED) $(PKG_CFLAGS) $(CPPFLAGS) -Itests -Itests/unit"
     done = subprocess.run(["make", "-s", "--no-print-directory", "--eval", ask, "the-flags"], cwd=ROOT,
                           env=plain_environment(), stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:

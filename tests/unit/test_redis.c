@@ -1,0 +1,1111 @@
+/* redis: the store over a real server of its own: one rule with all others, exact while the server
+ * stops, restarts or is slow, and nothing held for good by what died. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "policy/key.h"
+#include "store/books.h"
+#include "store/redis.h"
+#include "store/rediskeys.h"
+#include "store/redislink.h"
+#include "store/redisscript.h"
+#include "unit/admission_vectors.h"
+#include "unit/check.h"
+#include "unit/finished.h"
+
+#define PATH_LEN   160
+#define BOUND_MS   20000 /* longer than anything takes that is not broken */
+#define TIMEOUT_MS 5000
+#define SHORT_MS   200
+#define WORDS_MAX  24
+#define USD	   UINT64_C(1000000000)
+
+static const struct store_range all_days = { 0, INT32_MAX };
+
+/* Places and programs. */
+
+struct place {
+	char top[64];
+	char socket[PATH_LEN], state[PATH_LEN], other[PATH_LEN];
+	pid_t server;
+	const char *more[WORDS_MAX]; /* options of the server, NULL-ended */
+	struct conf conf;
+};
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static void
+pause_ms(int ms)
+{
+	const struct timespec pause = { 0, ms * 1000000L };
+
+	(void)nanosleep(&pause, NULL);
+}
+
+static pid_t
+fork_flushed(void)
+{
+	(void)fflush(stdout);
+	return fork();
+}
+
+/* Starts a program in a folder, silent and as a group of its own; it dies with the test. */
+static pid_t
+start(const char *folder, const char *const argv[])
+{
+	pid_t parent = getpid();
+	pid_t pid = fork_flushed();
+	char *copy[2 * WORDS_MAX] = { 0 };
+
+	if (pid != 0)
+		return pid;
+	for (size_t i = 0; argv[i] && i + 1 < ROWS(copy); i++)
+		copy[i] = strdup(argv[i]);
+	if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
+	    chdir(folder) != 0 || !freopen("/dev/null", "w", stdout) ||
+	    !freopen("/dev/null", "w", stderr))
+		_exit(1);
+	(void)execvp(copy[0], copy);
+	_exit(1);
+}
+
+static int
+wait_for(pid_t pid)
+{
+	int status = -1;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* Whether the server answers a PING. */
+static bool
+answers(const struct place *p)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char got[8] = { 0 };
+	bool good;
+
+	if (snprintf(a.sun_path, sizeof(a.sun_path), "%s", p->socket) >= (int)sizeof(a.sun_path))
+		abort();
+	good = fd >= 0 && connect(fd, (const struct sockaddr *)(const void *)&a, sizeof(a)) == 0 &&
+	    send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 && recv(fd, got, 7, MSG_WAITALL) == 7 &&
+	    memcmp(got, "+PONG\r\n", 7) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return good;
+}
+
+static void
+server_start(struct place *p)
+{
+	const char *argv[2 * WORDS_MAX] = { "redis-server", "--unixsocket", p->socket,
+		"--daemonize", "no", "--appendonly", "yes", "--appendfsync", "always", "--save",
+		"" };
+	int64_t until_ms = clock_mono_ms() + BOUND_MS;
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	if (!p->more[0]) {
+		argv[n++] = "--port";
+		argv[n++] = "0";
+	}
+	for (size_t i = 0; p->more[i]; i++)
+		argv[n++] = p->more[i];
+	p->server = start(p->top, argv);
+	while (!answers(p)) {
+		if (clock_mono_ms() > until_ms || waitpid(p->server, NULL, WNOHANG) != 0) {
+			printf("not ok redis: the server does not start\n");
+			(void)fflush(stdout);
+			abort();
+		}
+		pause_ms(5);
+	}
+}
+
+/* Kills the server, with the child that it may have to write its files anew. */
+static void
+server_end(struct place *p)
+{
+	if (p->server <= 0)
+		return;
+	(void)kill(-p->server, SIGKILL);
+	(void)wait_for(p->server);
+	p->server = 0;
+}
+
+/* A folder with a server in it; more: its further options. */
+static void
+place_open(struct place *p, const char *const *more)
+{
+	*p = (struct place){ .top = "/tmp/test_redis.XXXXXX" };
+	if (!mkdtemp(p->top))
+		abort();
+	for (size_t i = 0; more && more[i]; i++)
+		p->more[i] = more[i];
+	(void)snprintf(p->socket, sizeof(p->socket), "%s/redis.sock", p->top);
+	(void)snprintf(p->state, sizeof(p->state), "%s/state", p->top);
+	(void)snprintf(p->other, sizeof(p->other), "%s/other", p->top);
+	p->conf.keys = p->top; /* not looked at */
+	p->conf.state = p->state;
+	p->conf.store.path = p->socket;
+	p->conf.store.timeout_ms = TIMEOUT_MS;
+	server_start(p);
+}
+
+static void
+place_close(struct place *p)
+{
+	int64_t until_ms = clock_mono_ms() + BOUND_MS;
+
+	server_end(p);
+	/* That child may have made one more file before it died. */
+	while (nftw(p->top, remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0 && clock_mono_ms() < until_ms)
+		pause_ms(5);
+}
+
+static void
+put_file(const struct place *p, const char *name, const char *text, char path[static PATH_LEN])
+{
+	FILE *f;
+
+	(void)snprintf(path, PATH_LEN, "%s/%s", p->top, name);
+	f = fopen(path, "w");
+	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+}
+
+/* No test makes sense without one. */
+static struct store *
+open_store(const struct conf *c)
+{
+	struct store *s = store_redis.open(c, NULL, false);
+
+	if (!s)
+		abort();
+	return s;
+}
+
+/* A question to the server, as its default user; words are parted by blanks. The number it
+ * answered, or -1. */
+static int64_t
+tell_server(const struct place *p, const char *question)
+{
+	struct redislink *l = redislink_open(&p->conf.store);
+	struct redislink_words w = redislink_words();
+	struct redislink_answer a = { 0 };
+	struct span rest = span_of(question), word;
+	int64_t number = -1;
+
+	while (rest.n > 0 && span_next(&rest, ' ', &word)) {
+		char text[160];
+
+		if (word.n > sizeof(text))
+			abort();
+		for (size_t i = 0; i < word.n; i++)
+			text[i] = word.p[i] == '=' ? ' ' : word.p[i];
+		redislink_word(&w, (struct span){ text, word.n });
+	}
+	if (!l || redislink_ask(l, &w, TIMEOUT_MS, &a) != STORE_OK)
+		abort();
+	if (redislink_answer_number(&a, &number) < 0)
+		number = -1;
+	redislink_answer_free(&a);
+	redislink_words_free(&w);
+	redislink_close(l);
+	return number;
+}
+
+/* Until a store's server answers again. */
+static bool
+comes_back(struct store *s)
+{
+	int64_t until_ms = clock_mono_ms() + BOUND_MS;
+	const char *why;
+
+	while (s->kind->probe(s, &why) != STORE_OK) {
+		if (clock_mono_ms() > until_ms)
+			return false;
+		pause_ms(20);
+	}
+	return true;
+}
+
+/* Calls. */
+
+static struct admission_ask
+ask_of(int64_t now_ms, const char *workspace, struct quota quota)
+{
+	return (struct admission_ask){ .now_ms = now_ms,
+		.workspace = span_of(workspace),
+		.key = SPAN("k1"),
+		.model = SPAN("model-a"),
+		.quota = { quota },
+		.requests = 1,
+		.tokens = 10,
+		.nanousd = 5000,
+		.request_id = SPAN("req") };
+}
+
+static enum store_status
+take(struct store *s, const struct admission_ask *ask, struct admission_grant *g)
+{
+	return s->kind->take(s, ask, g);
+}
+
+static bool
+taken(struct store *s, const struct admission_ask *ask, struct admission_grant *g)
+{
+	return take(s, ask, g) == STORE_OK && g->held;
+}
+
+/* Settles with a cost of FINISHED_COST; n tells the lines apart. */
+static enum store_status
+settle(
+    struct store *s, const struct admission_ask *ask, const struct admission_grant *g, uint64_t n)
+{
+	struct buf line = buf_make(LEDGER_LINE_MAX);
+	struct store_booking b = { .ask = ask, .grant = g, .used = { 3 * n, FINISHED_COST } };
+	enum store_status status;
+
+	finished_line(n, FINISHED_MS, &line);
+	b.line = buf_span(&line);
+	status = s->kind->settle(s, &b);
+	buf_free(&line);
+	return status;
+}
+
+/* What is left of a day's budget that a workspace has in Redis. */
+static uint64_t
+left_of(struct store *s, int64_t now_ms, const char *workspace, uint64_t budget)
+{
+	struct admission_ask ask =
+	    ask_of(now_ms, workspace, (struct quota){ .budget_day_nanousd = budget });
+	struct admission_grant g = { 0 };
+
+	ask.nanousd = budget + 1;
+	return take(s, &ask, &g) == STORE_OK && g.refused == LIMIT_BUDGET_DAY ? g.left : UINT64_MAX;
+}
+
+/* How many calls at once are counted for a workspace, as the store's own rule sees them: what a
+ * limit must be for one more to be let in, which is given back. */
+static uint64_t
+running_of(struct store *s, int64_t now_ms, const char *workspace)
+{
+	for (uint64_t n = 1; n < 100; n++) {
+		struct admission_ask ask =
+		    ask_of(now_ms, workspace, (struct quota){ .concurrent = n });
+		struct admission_grant g = { 0 };
+
+		if (taken(s, &ask, &g) && settle(s, &ask, &g, 0) == STORE_OK)
+			return n - 1;
+	}
+	return UINT64_MAX;
+}
+
+/* Compares the store's totals, and those of this node alone, with what the ledger says. */
+static void
+expect_totals(struct check *t, const struct place *p, struct store *s)
+{
+	struct finished_sums sums = { 0 };
+	struct buf want = buf_make(MIB), got = buf_make(MIB), own = buf_make(MIB);
+	struct store_mark mark = { 0 };
+
+	check_that(t, books_drain(s->books) == STORE_OK, "not drained");
+	finished_folder(&sums, p->conf.state);
+	finished_print_rows(&sums.rows, &want);
+	check_that(t, s->kind->totals(s, &all_days, finished_print, &got) == STORE_OK, "no totals");
+	check_that(t, s->kind->booked(s, &mark, finished_print, &own) == STORE_OK, "no own totals");
+	check_same(t, buf_span(&got), buf_span(&want));
+	check_same(t, buf_span(&own), buf_span(&want));
+	check_that(t, mark.seq == sums.last && !sums.gap && sums.lines > 0, "booked up to %d of %d",
+	    (int)mark.seq, (int)sums.last);
+	finished_free(&sums);
+	buf_free(&want);
+	buf_free(&got);
+	buf_free(&own);
+}
+
+/* The rule. */
+
+static int
+vectors_take(void *arg, const struct admission_ask *ask, struct admission_grant *out)
+{
+	return take(arg, ask, out) == STORE_OK ? 0 : -1;
+}
+
+static int
+vectors_settle(void *arg, const struct admission_ask *ask, const struct admission_grant *grant,
+    const struct admission_used *used)
+{
+	struct store *s = arg;
+	struct buf line = buf_make(LEDGER_LINE_MAX);
+	struct store_booking b = { .ask = ask, .grant = grant, .used = *used };
+	int rc;
+
+	finished_line(1, ask->now_ms, &line);
+	b.line = buf_span(&line);
+	rc = s->kind->settle(s, &b) == STORE_OK ? 0 : -1;
+	buf_free(&line);
+	return rc;
+}
+
+static void
+test_vectors(struct check *t, struct place *p)
+{
+	struct store *s = open_store(&p->conf);
+
+	admission_vectors_run(t, vectors_take, vectors_settle, s);
+	check_row(t, "the clock is that of the server when none is given");
+	struct admission_ask ask = ask_of(0, "clock", (struct quota){ .rpm = 5 });
+	struct admission_grant g = { 0 };
+	int64_t before_ms = clock_wall_ms();
+
+	check_that(t, taken(s, &ask, &g), "not taken");
+	check_that(t, g.now_ms >= before_ms && g.now_ms <= clock_wall_ms(), "another time");
+	check_that(t, settle(s, &ask, &g, 1) == STORE_OK, "not settled");
+	check_row(t, "buckets that are full leave the server by themselves");
+	check_that(
+	    t, tell_server(p, "PTTL {postern}:meter:w:5:clock:model-a") > 0, "kept for ever");
+	check_that(t, tell_server(p, "PTTL {postern}:account:w:clock") > 0, "kept for ever");
+	check_that(t, tell_server(p, "PTTL {postern}:account:k:k1") > 0, "kept for ever");
+	s->kind->close(s);
+}
+
+/* Keys. */
+
+struct key_change {
+	const char *id;	    /* of the line to add, or to revoke when it is there */
+	struct place *meet; /* somebody else adds `other` in the midst of the first attempt */
+	int calls;
+};
+
+static void
+key_of(const char *id, struct key *k)
+{
+	*k = (struct key){ .id = span_of(id), .workspace = SPAN("w") };
+	if (hash_sha256(span_of(id), k->hash) < 0)
+		abort();
+}
+
+static int
+change_key(void *arg, struct span text, struct buf *out)
+{
+	struct key_change *c = arg;
+	struct span rest = text, line;
+	struct key mine, k;
+	const char *why;
+	bool there = false;
+
+	key_of(c->id, &mine);
+	if (c->calls++ == 0 && c->meet) {
+		struct key_change other = { .id = "other" };
+
+		if (rediskeys_edit(&c->meet->conf, change_key, &other) < 0)
+			return -1;
+	}
+	while (rest.n > 0 && span_next(&rest, '\n', &line)) {
+		if (key_parse(line, &k, &why) != KEY_LINE_KEY)
+			continue;
+		if (span_eq(k.id, mine.id)) {
+			there = true;
+			k.revoked = 1000000;
+		}
+		if (key_format(&k, out) < 0)
+			return -1;
+	}
+	return there || key_format(&mine, out) == 0 ? 0 : -1;
+}
+
+/* 1: the key is there and good; 0: it is revoked; below: the store's status. */
+static int
+key_is(struct store *s, const char *id)
+{
+	struct buf line = buf_make(KEY_LINE_MAX);
+	enum store_status status;
+	const char *why;
+	struct key k;
+	int is = -10;
+
+	key_of(id, &k);
+	status = s->kind->find_key(s, k.hash, &line);
+	if (status != STORE_OK)
+		is = status;
+	else if (key_parse(buf_span(&line), &k, &why) == KEY_LINE_KEY)
+		is = k.revoked == 0;
+	buf_free(&line);
+	return is;
+}
+
+static void
+edit_key(struct check *t, struct place *p, const char *id)
+{
+	struct key_change c = { .id = id };
+
+	check_that(t, rediskeys_edit(&p->conf, change_key, &c) == 0, "%s: not edited", id);
+}
+
+static void
+test_keys(struct check *t, struct place *p)
+{
+	struct store *s = open_store(&p->conf);
+	struct key_change c = { .id = "first", .meet = p };
+	struct buf text = buf_make(KEY_FILE_MAX);
+	int64_t revoked_ms, asked_ms;
+
+	check_row(t, "an unknown key");
+	check_that(t, key_is(s, "a") == STORE_NOT_FOUND, "found");
+	check_row(t, "a new key is found at once");
+	edit_key(t, p, "b");
+	edit_key(t, p, "a");
+	check_that(t, key_is(s, "a") == 1 && key_is(s, "b") == 1, "not found");
+	check_row(t, "a revoked key is refused within a second");
+	edit_key(t, p, "a");
+	revoked_ms = clock_mono_ms();
+	do {
+		asked_ms = clock_mono_ms();
+		pause_ms(5);
+	} while (key_is(s, "a") == 1 && asked_ms - revoked_ms <= 1000);
+	check_that(t, key_is(s, "a") == 0 && asked_ms - revoked_ms <= 1000, "still good");
+	check_row(t, "two administrators lose nothing");
+	check_that(t, rediskeys_edit(&p->conf, change_key, &c) == 0, "not edited");
+	check_that(t, c.calls == 2 && key_is(s, "first") == 1 && key_is(s, "other") == 1, "lost");
+	check_row(t, "all keys, sorted by id");
+	check_that(t, rediskeys_read(&p->conf, &text) == 0, "not read");
+	const char *all = buf_str(&text);
+
+	check_that(t,
+	    all && strncmp(all, "a  ", 3) == 0 && strstr(all, "\nb  ") < strstr(all, "\nfirst"),
+	    "%s", all ? all : "none");
+	check_row(t, "a line that is another key's is no key");
+	check_that(t,
+	    tell_server(p,
+		"HSET {postern}:keys "
+		"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb x") == 0,
+	    "no such field");
+	int64_t until_ms = clock_mono_ms() + BOUND_MS;
+
+	while (key_is(s, "a") != STORE_NOT_FOUND && clock_mono_ms() < until_ms)
+		pause_ms(20);
+	check_that(t, key_is(s, "a") == STORE_NOT_FOUND && key_is(s, "b") == 1, "found");
+	edit_key(t, p, "b");
+	buf_free(&text);
+	s->kind->close(s);
+}
+
+/* Books. */
+
+static void
+test_totals(struct check *t, struct place *p)
+{
+	struct store *s = open_store(&p->conf);
+	struct admission_ask ask = ask_of(FINISHED_MS, "books", (struct quota){ 0 });
+	struct buf got = buf_make(MIB);
+	struct admission_grant g = { 0 };
+	size_t rows = 0;
+
+	check_row(t, "calls are in the totals as soon as they are settled");
+	for (uint64_t n = 1; n <= 9; n++)
+		check_that(t, taken(s, &ask, &g) && settle(s, &ask, &g, n) == STORE_OK, "call");
+	check_that(t, s->kind->totals(s, &all_days, finished_print, &got) == STORE_OK, "no totals");
+	for (size_t i = 0; i < got.len; i++)
+		rows += got.p[i] == '\n';
+	check_that(t, rows == 9, "%zu rows", rows);
+	check_row(t, "the totals are the ledger's, added up");
+	expect_totals(t, p, s);
+	check_row(t, "a refused call is booked and settles nothing");
+	g = (struct admission_grant){ .refused = LIMIT_REQUESTS };
+	check_that(t, settle(s, &ask, &g, 4) == STORE_OK, "not booked");
+	expect_totals(t, p, s);
+	check_row(t, "more calls than one batch");
+	for (uint64_t n = 1; n <= 250; n++)
+		check_that(t, settle(s, &ask, &g, n) == STORE_OK, "call");
+	expect_totals(t, p, s);
+	check_row(t, "days that are not asked for");
+	const struct store_range later = { period_day(FINISHED_MS) + 1, INT32_MAX };
+
+	got.len = 0;
+	check_that(t, s->kind->totals(s, &later, finished_print, &got) == STORE_OK, "no totals");
+	check_that(t, got.len == 0, "%.*s", (int)got.len, got.p);
+	s->kind->close(s);
+	check_row(t, "a reader sees the same");
+	s = store_redis.open(&p->conf, NULL, true);
+	got.len = 0;
+	check_that(
+	    t, s && s->kind->totals(s, &all_days, finished_print, &got) == STORE_OK, "no totals");
+	rows = 0;
+	for (size_t i = 0; i < got.len; i++)
+		rows += got.p[i] == '\n';
+	check_that(t, rows == 9, "%zu rows", rows);
+	if (s)
+		s->kind->close(s);
+	buf_free(&got);
+}
+
+/* A settlement that is repeated, in whatever order, counts once. */
+static void
+test_once(struct check *t, struct place *p)
+{
+	struct store *s = open_store(&p->conf);
+	struct redislink *l = redislink_open(&p->conf.store);
+	struct quota q = { .budget_day_nanousd = USD, .concurrent = 9 };
+	struct admission_ask ask = ask_of(FINISHED_MS, "once", q);
+	struct admission_used used = { 30, 1000 };
+	struct admission_grant a = { 0 }, b = { 0 };
+	struct buf line = buf_make(LEDGER_LINE_MAX);
+	uint64_t upto = 0;
+
+	finished_line(1, FINISHED_MS, &line);
+	check_that(t, taken(s, &ask, &a) && taken(s, &ask, &b), "not taken");
+	struct store_booking ka = { &ask, &a, used, buf_span(&line) };
+	struct store_booking kb = { &ask, &b, used, buf_span(&line) };
+	struct limiter_line lines[] = { { 1, buf_span(&line), true, ask, a, used },
+		{ 2, buf_span(&line), true, ask, b, used } };
+
+	check_row(t, "a settlement, again, and booked");
+	for (int i = 0; i < 2; i++)
+		check_that(t, redisscript_settle(l, "nodenodenodenode", 1, &ka) == STORE_OK, "no");
+	check_that(t, left_of(s, FINISHED_MS, "once", USD) == USD - 1000 - 5000, "left");
+	check_that(t, redisscript_book(l, "nodenodenodenode", lines, 1, &upto) == STORE_OK, "no");
+	check_that(t, upto == 1, "booked up to %d", (int)upto);
+	check_that(t, left_of(s, FINISHED_MS, "once", USD) == USD - 1000 - 5000, "left");
+	check_row(t, "booked, booked again, and the settlement comes at last");
+	for (int i = 0; i < 2; i++)
+		check_that(
+		    t, redisscript_book(l, "nodenodenodenode", lines, 2, &upto) == STORE_OK, "no");
+	check_that(t, redisscript_settle(l, "nodenodenodenode", 2, &kb) == STORE_OK, "no");
+	check_that(t, upto == 2, "booked up to %d", (int)upto);
+	check_that(t, left_of(s, FINISHED_MS, "once", USD) == USD - 2000, "left");
+	check_that(t, running_of(s, FINISHED_MS, "once") == 0, "running");
+	check_that(t, tell_server(p, "EXISTS {postern}:done:nodenodenodenode") == 0, "marks stay");
+	check_row(t, "a take that is given up before it comes takes nothing");
+	const struct redisscript_beat beat = { REDISSCRIPT_MARK | 5, false, (uint64_t[]){ 7 }, 1 };
+	struct redisscript_doubt doubt;
+
+	a = (struct admission_grant){ .store_mark = REDISSCRIPT_MARK | 5, .lease = 7 };
+	check_that(t, redisscript_beat(l, &beat) == STORE_OK, "no");
+	check_that(
+	    t, redisscript_take(l, &ask, &a, &doubt) == STORE_AWAY && !doubt.unsure, "taken");
+	check_that(t, running_of(s, FINISHED_MS, "once") == 0, "running");
+	check_row(t, "one that is given up after it came is given back with its tokens");
+	ask = ask_of(0, "given-back", (struct quota){ .tpm = 10, .concurrent = 1 });
+	a.lease = 8;
+	check_that(t, redisscript_take(l, &ask, &a, &doubt) == STORE_OK && a.held, "not taken");
+	const struct redisscript_beat next = { REDISSCRIPT_MARK | 5, false, (uint64_t[]){ 8 }, 1 };
+
+	check_that(t, redisscript_beat(l, &next) == STORE_OK, "no");
+	a.lease = 9;
+	check_that(t, redisscript_take(l, &ask, &a, &doubt) == STORE_OK && a.held, "not taken");
+	check_that(t, a.taken[SCOPE_WORKSPACE] == 10, "tokens");
+	redislink_close(l);
+	s->kind->close(s);
+	buf_free(&line);
+}
+
+/* Trouble with the server. */
+
+static void
+test_restart(struct check *t, struct place *p)
+{
+	struct store *s = open_store(&p->conf);
+	struct quota q = { .budget_day_nanousd = USD, .concurrent = 9 };
+	struct admission_ask ask = ask_of(FINISHED_MS, "restart", q);
+	struct admission_grant g[4] = { 0 };
+	const char *why = NULL;
+
+	check_row(t, "calls go on over a restart of the server");
+	for (size_t i = 0; i < ROWS(g); i++)
+		check_that(t, taken(s, &ask, &g[i]), "not taken");
+	check_that(t, settle(s, &ask, &g[0], 1) == STORE_OK, "not settled");
+	server_end(p);
+	check_that(t,
+	    settle(s, &ask, &g[1], 2) == STORE_OK && settle(s, &ask, &g[2], 3) == STORE_OK,
+	    "not settled");
+	check_row(t, "without a server calls are refused, and the store says why");
+	struct admission_grant refused = { 0 };
+
+	check_that(t, take(s, &ask, &refused) == STORE_AWAY, "not away");
+	check_that(t, s->kind->probe(s, &why) == STORE_AWAY && strstr(why, "Redis"), "probe");
+	check_that(t, key_is(s, "nobody") == STORE_AWAY, "keys");
+	check_that(t, s->kind->totals(s, &all_days, finished_print, NULL) == STORE_AWAY, "totals");
+	server_start(p);
+	check_row(t, "what was settled meanwhile is settled there once");
+	check_that(t, comes_back(s), "away for ever");
+	check_that(t, settle(s, &ask, &g[3], 4) == STORE_OK, "not settled");
+	expect_totals(t, p, s);
+	check_that(t, left_of(s, FINISHED_MS, "restart", USD) == USD - 4 * FINISHED_COST, "left");
+	check_that(t, running_of(s, FINISHED_MS, "restart") == 0, "running");
+	check_row(t, "a server that has lost the script gets it again");
+	(void)tell_server(p, "SCRIPT FLUSH");
+	check_that(t, taken(s, &ask, &g[0]) && settle(s, &ask, &g[0], 5) == STORE_OK, "not taken");
+	check_row(t, "connections that the server closed while they lay idle");
+	(void)tell_server(p, "CLIENT KILL TYPE normal");
+	check_that(t, taken(s, &ask, &g[0]) && settle(s, &ask, &g[0], 6) == STORE_OK, "not taken");
+	expect_totals(t, p, s);
+	s->kind->close(s);
+}
+
+static void
+test_stopped(struct check *t, struct place *p)
+{
+	struct conf c = p->conf;
+	struct admission_ask ask =
+	    ask_of(FINISHED_MS, "stopped", (struct quota){ .concurrent = 1, .rpm = 1000 });
+	struct admission_grant g = { 0 };
+	struct store *s;
+
+	c.store.timeout_ms = SHORT_MS;
+	s = open_store(&c);
+	check_row(t, "a server that does not answer is away within the time");
+	check_that(t, comes_back(s), "away from the start");
+	for (int i = 0; i < 3; i++) {
+		(void)kill(p->server, SIGSTOP);
+		check_that(t, take(s, &ask, &g) == STORE_AWAY, "not away");
+		check_that(t, take(s, &ask, &g) == STORE_AWAY, "not away");
+		(void)kill(p->server, SIGCONT);
+		check_that(t, comes_back(s), "away for ever");
+	}
+	check_row(t, "no call stays counted that nobody waited for");
+	check_that(t, running_of(s, FINISHED_MS, "stopped") == 0, "running");
+	check_that(t, taken(s, &ask, &g), "not taken");
+	check_that(t, settle(s, &ask, &g, 1) == STORE_OK, "not settled");
+	check_row(t, "a settlement that the server is late to take counts once");
+	ask = ask_of(FINISHED_MS, "late", (struct quota){ .budget_day_nanousd = USD });
+	check_that(t, taken(s, &ask, &g), "not taken");
+	(void)kill(p->server, SIGSTOP);
+	check_that(t, settle(s, &ask, &g, 2) == STORE_OK, "not settled");
+	(void)kill(p->server, SIGCONT);
+	check_that(t, comes_back(s) && books_drain(s->books) == STORE_OK, "away for ever");
+	check_that(t, left_of(s, FINISHED_MS, "late", USD) == USD - FINISHED_COST, "left");
+	s->kind->close(s);
+}
+
+static void
+test_local(struct check *t, struct place *p)
+{
+	struct conf c = p->conf;
+	struct admission_ask ask =
+	    ask_of(FINISHED_MS, "local", (struct quota){ .budget_day_nanousd = USD, .rpm = 2 });
+	struct admission_grant g[3] = { 0 };
+	struct store *s;
+
+	c.store.away_local = true;
+	s = open_store(&c);
+	check_row(t, "this machine's own limits while the server is away");
+	edit_key(t, p, "local");
+	check_that(t, key_is(s, "local") == 1, "no key");
+	check_that(t, taken(s, &ask, &g[0]), "not taken");
+	server_end(p);
+	check_that(t, taken(s, &ask, &g[1]) && taken(s, &ask, &g[2]), "not taken");
+	check_that(t, !(g[1].store_mark & REDISSCRIPT_MARK), "the mark of Redis");
+	struct admission_grant refused = { 0 };
+
+	check_that(
+	    t, take(s, &ask, &refused) == STORE_OK && refused.refused == LIMIT_REQUESTS, "let in");
+	check_row(t, "keys that were seen stay good, others are not known");
+	check_that(t, key_is(s, "local") == 1 && key_is(s, "b") == STORE_AWAY, "keys");
+	check_row(t, "what was spent meanwhile reaches the budget in Redis");
+	for (size_t i = 0; i < ROWS(g); i++)
+		check_that(t, settle(s, &ask, &g[i], i + 1) == STORE_OK, "not settled");
+	server_start(p);
+	check_that(t, comes_back(s), "away for ever");
+	expect_totals(t, p, s);
+	check_that(t, left_of(s, FINISHED_MS, "local", USD) == USD - 3 * FINISHED_COST, "left");
+	check_that(t, running_of(s, FINISHED_MS, "local") == 0, "running");
+	s->kind->close(s);
+}
+
+/* Many threads of one store, more than it makes connections. */
+
+#define THREADS	     40
+#define THREAD_CALLS 5
+
+struct crowd {
+	struct store *store;
+	_Atomic uint64_t in, broken;
+};
+
+static void *
+crowd_run(void *arg)
+{
+	struct crowd *c = arg;
+	struct admission_ask ask =
+	    ask_of(FINISHED_MS, "crowd", (struct quota){ .rpm = THREADS * THREAD_CALLS / 2 });
+
+	for (uint64_t i = 1; i <= THREAD_CALLS; i++) {
+		struct admission_grant g = { 0 };
+
+		if (take(c->store, &ask, &g) != STORE_OK)
+			c->broken++;
+		c->in += g.held;
+		if (settle(c->store, &ask, &g, i) != STORE_OK)
+			c->broken++;
+	}
+	return NULL;
+}
+
+static void
+test_threads(struct check *t, struct place *p)
+{
+	struct crowd c = { .store = open_store(&p->conf) };
+	pthread_t threads[THREADS];
+
+	check_row(t, "more threads than connections");
+	for (size_t i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, crowd_run, &c) != 0)
+			abort();
+	for (size_t i = 0; i < THREADS; i++)
+		(void)pthread_join(threads[i], NULL);
+	check_that(t, c.broken == 0, "%d failures", (int)c.broken);
+	check_that(t, c.in == THREADS * THREAD_CALLS / 2, "%d let in", (int)c.in);
+	check_that(t, running_of(c.store, FINISHED_MS, "crowd") == 0, "running");
+	expect_totals(t, p, c.store);
+	c.store->kind->close(c.store);
+}
+
+/* Several holders. */
+
+#define HOLDERS	     2
+#define HOLDER_TAKES 60
+#define SHARED	     75u
+
+/* Takes as often as it can, and says how often it was let in. */
+static void
+holder_run(const struct place *p, int number, int answer)
+{
+	struct conf c = p->conf;
+	struct admission_ask ask =
+	    ask_of(FINISHED_MS, "shared", (struct quota){ .rpm = SHARED, .concurrent = 1000 });
+	char state[PATH_LEN + 8];
+	uint32_t in = 0;
+	struct store *s;
+
+	(void)snprintf(state, sizeof(state), "%s%d", p->other, number);
+	c.state = state;
+	s = open_store(&c);
+	for (uint64_t i = 0; i < HOLDER_TAKES; i++) {
+		struct admission_grant g = { 0 };
+
+		if (!taken(s, &ask, &g))
+			continue;
+		in++;
+		if (settle(s, &ask, &g, i) != STORE_OK)
+			in += 1000;
+	}
+	s->kind->close(s);
+	if (write(answer, &in, sizeof(in)) != (ssize_t)sizeof(in))
+		_exit(1);
+	_exit(0);
+}
+
+static void
+test_holders(struct check *t, struct place *p)
+{
+	struct store *s;
+	uint32_t sum = 0, in;
+	pid_t pids[HOLDERS];
+	int pipes[2];
+
+	check_row(t, "two machines let in together what the limit says, no more and no less");
+	if (pipe2(pipes, O_CLOEXEC) != 0)
+		abort();
+	for (int i = 0; i < HOLDERS; i++) {
+		pids[i] = fork_flushed();
+		if (pids[i] == 0)
+			holder_run(p, i, pipes[1]);
+	}
+	for (int i = 0; i < HOLDERS; i++) {
+		check_that(t, wait_for(pids[i]) == 0, "a process died");
+		if (read(pipes[0], &in, sizeof(in)) == (ssize_t)sizeof(in))
+			sum += in;
+	}
+	check_that(t, sum == SHARED, "%u let in", sum);
+	(void)close(pipes[0]);
+	(void)close(pipes[1]);
+	s = open_store(&p->conf);
+	check_that(t, running_of(s, FINISHED_MS, "shared") == 0, "running");
+	s->kind->close(s);
+}
+
+static void
+test_dead(struct check *t, struct place *p)
+{
+	struct quota q = { .concurrent = 1, .budget_day_nanousd = USD };
+	struct admission_ask ask = ask_of(FINISHED_MS, "dead", q);
+	struct admission_grant g = { 0 }, next = { 0 };
+	struct conf c = p->conf;
+	struct store *dead, *s;
+
+	c.state = p->other;
+	dead = open_store(&c);
+	s = open_store(&p->conf);
+	check_row(t, "what a dead holder holds is free after its time and not before");
+	check_that(t, taken(dead, &ask, &g), "not taken");
+	ask.now_ms = FINISHED_MS + LIMITER_HOLD_MS - 1;
+	check_that(
+	    t, take(s, &ask, &next) == STORE_OK && next.refused == LIMIT_CONCURRENT, "let in");
+	ask.now_ms++;
+	check_that(t, taken(s, &ask, &next), "not let in");
+	check_row(t, "one that was taken for dead books what it spent and frees nothing twice");
+	check_that(t, settle(dead, &ask, &g, 1) == STORE_OK, "not settled");
+	check_that(t, left_of(s, ask.now_ms, "dead", USD) == USD - FINISHED_COST - 5000, "left");
+	check_that(t, running_of(s, ask.now_ms, "dead") == 1, "running");
+	check_that(t, settle(s, &ask, &next, 2) == STORE_OK, "not settled");
+	check_that(t, running_of(s, ask.now_ms, "dead") == 0, "running");
+	dead->kind->close(dead);
+	check_row(t, "stores beside each other share the folder");
+	dead = store_redis.open(&p->conf, s, false);
+	check_that(t, dead && taken(dead, &ask, &g) && settle(s, &ask, &g, 3) == STORE_OK, "no");
+	s->kind->close(s);
+	check_that(t, dead && taken(dead, &ask, &g) && settle(dead, &ask, &g, 4) == STORE_OK, "no");
+	if (dead)
+		dead->kind->close(dead);
+}
+
+/* Who may do what. */
+
+static void
+expect_check(struct check *t, const struct conf *c, const char *want)
+{
+	const char *why = redis_check(c);
+
+	check_that(t, want ? why && strstr(why, want) : !why, "%s", why ? why : "nothing");
+}
+
+/* A store of this configuration does all that the gateway does. */
+static void
+expect_works(struct check *t, struct place *p, const struct conf *c)
+{
+	struct admission_ask ask = ask_of(FINISHED_MS, "works", (struct quota){ .rpm = 100 });
+	struct admission_grant g = { 0 };
+	struct store *s = open_store(c);
+
+	expect_check(t, c, NULL);
+	check_that(t, comes_back(s), "away");
+	check_that(t, taken(s, &ask, &g) && settle(s, &ask, &g, 1) == STORE_OK, "no call");
+	check_that(t, key_is(s, "nobody") == STORE_NOT_FOUND, "no keys");
+	expect_totals(t, p, s);
+	s->kind->close(s);
+}
+
+static void
+test_acl(struct check *t, struct place *p)
+{
+	char good[PATH_LEN], bad[PATH_LEN], user[] = "postern", keeper[] = "keeper";
+	char variable[] = "TEST_REDIS_PASSWORD";
+	struct conf c = p->conf;
+	struct key_change change = { .id = "acl" };
+
+	put_file(p, "good", "secret\n", good);
+	put_file(p, "bad", "other\n", bad);
+	(void)tell_server(p, "ACL SETUSER postern on nopass " REDIS_ACL_GATEWAY);
+	(void)tell_server(p, "ACL SETUSER keeper on nopass " REDIS_ACL_KEYS);
+	(void)tell_server(p, "ACL SETUSER postern resetpass >secret");
+	c.store.user = user;
+	check_row(t, "the user of the documentation may do all that is needed");
+	c.store.password_file = good;
+	expect_works(t, p, &c);
+	check_row(t, "the password in a variable");
+	c.store.password_file = NULL;
+	c.store.password_env = variable;
+	(void)setenv(variable, "secret", 1);
+	expect_works(t, p, &c);
+	(void)unsetenv(variable);
+	check_row(t, "a variable that is not set");
+	expect_check(t, &c, "variable");
+	check_row(t, "a wrong password");
+	c.store.password_env = NULL;
+	c.store.password_file = bad;
+	expect_check(t, &c, "refuses the user");
+	check_row(t, "a file that is not there");
+	c.store.password_file = p->other;
+	expect_check(t, &c, "file");
+	check_row(t, "a user who may do too little");
+	c.store.password_file = good;
+	(void)tell_server(p, "ACL SETUSER postern -hincrby");
+	expect_check(t, &c, "may not");
+	(void)tell_server(p, "ACL SETUSER postern -evalsha");
+	expect_check(t, &c, "may not");
+	check_row(t, "the user who changes keys");
+	(void)tell_server(p, "ACL SETUSER keeper resetpass >secret");
+	c.store.user = keeper;
+	check_that(t, rediskeys_edit(&c, change_key, &change) == 0, "not edited");
+	check_row(t, "a password where the default user has one");
+	(void)tell_server(p, "CONFIG SET requirepass secret");
+	c.store.user = NULL;
+	expect_check(t, &c, NULL);
+	c.store.password_file = NULL;
+	expect_check(t, &c, "wants a password");
+}
+
+static void
+test_doubts(struct check *t, struct place *p)
+{
+	check_row(t, "a server that saves what it has is fine");
+	check_that(t, !redis_warn(&p->conf), "%s", redis_warn(&p->conf));
+	check_row(t, "one that saves nothing is doubtful");
+	(void)tell_server(p, "CONFIG SET appendonly no");
+	check_that(
+	    t, redis_warn(&p->conf) && strstr(redis_warn(&p->conf), "saves nothing"), "fine");
+	check_row(t, "one that saves by snapshots is fine");
+	(void)tell_server(p, "CONFIG SET save 60=1");
+	check_that(t, !redis_warn(&p->conf), "%s", redis_warn(&p->conf));
+	check_row(t, "one that forgets when it is full is doubtful");
+	(void)tell_server(
+	    p, "CONFIG SET appendonly yes maxmemory 100mb maxmemory-policy allkeys-lru");
+	check_that(t, redis_warn(&p->conf) && strstr(redis_warn(&p->conf), "evict"), "fine");
+	check_row(t, "no server");
+	server_end(p);
+	check_that(t, !redis_warn(&p->conf), "a doubt");
+	expect_check(t, &p->conf, "cannot be connected to");
+}
+
+/* TLS. */
+
+static void
+run_openssl(const struct place *p, const char *const argv[])
+{
+	if (wait_for(start(p->top, argv)) != 0)
+		abort();
+}
+
+/* A certificate that signs itself, under <name>.crt and <name>.key. */
+static void
+make_certificate(const struct place *p, const char *name, const char *names)
+{
+	char crt[32], key[32];
+	const char *argv[] = { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+		"ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test", "-addext",
+		names, "-keyout", key, "-out", crt, NULL };
+
+	(void)snprintf(crt, sizeof(crt), "%s.crt", name);
+	(void)snprintf(key, sizeof(key), "%s.key", name);
+	run_openssl(p, argv);
+}
+
+static uint16_t
+free_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)(const void *)&a, n) != 0 ||
+	    getsockname(fd, (struct sockaddr *)(void *)&a, &n) != 0)
+		abort();
+	(void)close(fd);
+	return ntohs(a.sin_port);
+}
+
+static void
+test_tls(struct check *t)
+{
+	struct place p;
+	char port[8], name[] = "localhost", address[] = "127.0.0.1", right[PATH_LEN],
+		      wrong[PATH_LEN];
+	const char *more[] = { "--port", "0", "--tls-port", port, "--tls-cert-file", "right.crt",
+		"--tls-key-file", "right.key", "--tls-auth-clients", "no", NULL };
+	struct conf c;
+
+	place_open(&p, NULL);
+	server_end(&p);
+	make_certificate(&p, "right", "subjectAltName=DNS:localhost");
+	make_certificate(&p, "wrong", "subjectAltName=DNS:localhost");
+	(void)snprintf(port, sizeof(port), "%u", free_port());
+	(void)memcpy(p.more, more, sizeof(more));
+	server_start(&p);
+	(void)snprintf(right, sizeof(right), "%s/right.crt", p.top);
+	(void)snprintf(wrong, sizeof(wrong), "%s/wrong.crt", p.top);
+	c = p.conf;
+	c.store.path = NULL;
+	c.store.host = name;
+	c.store.tls = true;
+	if (num_u64(span_of(port), 65535, &c.store.port) < 0)
+		abort();
+	check_row(t, "TLS with a certificate that is trusted and names the host");
+	c.store.ca_file = right;
+	expect_works(t, &p, &c);
+	check_row(t, "a certificate that nobody trusts");
+	c.store.ca_file = wrong;
+	expect_check(t, &c, "certificate");
+	c.store.ca_file = NULL;
+	expect_check(t, &c, "certificate");
+	check_row(t, "a certificate for another name");
+	c.store.ca_file = right;
+	c.store.host = address;
+	expect_check(t, &c, "certificate");
+	check_row(t, "a file of certificates that is none");
+	c.store.ca_file = p.top;
+	expect_check(t, &c, "certificates to trust");
+	check_row(t, "no TLS where it is expected");
+	c.store.ca_file = right;
+	c.store.tls = false;
+	c.store.timeout_ms = SHORT_MS;
+	check_that(t, redis_check(&c) != NULL, "works");
+	check_row(t, "a certificate for an address");
+	server_end(&p);
+	make_certificate(&p, "right", "subjectAltName=IP:127.0.0.1");
+	server_start(&p);
+	c.store.tls = true;
+	c.store.timeout_ms = TIMEOUT_MS;
+	expect_check(t, &c, NULL);
+	c.store.host = name;
+	expect_check(t, &c, "certificate");
+	place_close(&p);
+}
+
+/* A test with a server of its own. */
+static void
+with_place(struct check *t, void (*test)(struct check *t, struct place *p))
+{
+	struct place p;
+
+	place_open(&p, NULL);
+	test(t, &p);
+	check_close(t);
+	place_close(&p);
+}
+
+int
+main(void)
+{
+	struct check t = { .module = "redis" };
+
+	with_place(&t, test_vectors);
+	with_place(&t, test_keys);
+	with_place(&t, test_totals);
+	with_place(&t, test_once);
+	with_place(&t, test_restart);
+	with_place(&t, test_stopped);
+	with_place(&t, test_local);
+	with_place(&t, test_threads);
+	with_place(&t, test_holders);
+	with_place(&t, test_dead);
+	with_place(&t, test_acl);
+	with_place(&t, test_doubts);
+	test_tls(&t);
+	return check_end(&t);
+}
