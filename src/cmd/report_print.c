@@ -161,24 +161,21 @@ is_formula(struct span s)
 static int
 csv_text(struct printer *p, struct span s)
 {
-	struct buf *out = &p->line;
-	struct span shown, part;
+	const char *text;
 
 	buf_reset(&p->cell, LINE_MAX);
 	if ((is_formula(s) && buf_add(&p->cell, SPAN("'")) < 0) || shown_put(&p->cell, s) < 0)
 		return -1;
-	shown = buf_span(&p->cell);
-	if (!memchr(shown.p ? shown.p : "", ',', shown.n) &&
-	    !memchr(shown.p ? shown.p : "", '"', shown.n))
-		return buf_add(out, shown);
-	if (buf_add(out, SPAN("\"")) < 0)
+	text = buf_str(&p->cell);
+	if (!text || !strpbrk(text, ",\""))
+		return text ? buf_add(&p->line, buf_span(&p->cell)) : -1;
+	if (buf_add(&p->line, SPAN("\"")) < 0)
 		return -1;
-	for (size_t i = 0; i < shown.n; i++) {
-		part = span_cut(shown, i, i + 1);
-		if (buf_add(out, part) < 0 || (*part.p == '"' && buf_add(out, part) < 0))
+	for (; *text; text++) {
+		if (buf_addf(&p->line, "%s%c", *text == '"' ? "\"" : "", *text) < 0)
 			return -1;
 	}
-	return buf_add(out, SPAN("\""));
+	return buf_add(&p->line, SPAN("\""));
 }
 
 static int

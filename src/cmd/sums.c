@@ -71,20 +71,22 @@ find(const struct sums *s, uint64_t hash, const char *key, size_t n)
 static int
 grow(struct sums *s)
 {
-	struct sums bigger = *s;
+	struct sums_row **old = s->slots;
+	size_t old_n = s->slots_n;
+	size_t slots_n = old_n ? old_n * 2 : SLOTS_MIN;
+	struct sums_row **slots = calloc(slots_n, sizeof(*slots));
 
-	bigger.slots_n = s->slots_n ? s->slots_n * 2 : SLOTS_MIN;
-	bigger.slots = calloc(bigger.slots_n, sizeof(struct sums_row *));
-	if (!bigger.slots)
+	if (!slots)
 		return -1;
-	for (size_t i = 0; i < s->slots_n; i++) {
-		struct sums_row *r = s->slots[i];
+	s->slots = slots;
+	s->slots_n = slots_n;
+	for (size_t i = 0; i < old_n; i++) {
+		struct sums_row *r = old[i];
 
 		if (r)
-			bigger.slots[find(&bigger, r->hash, r->key, r->key_n)] = r;
+			slots[find(s, r->hash, r->key, r->key_n)] = r;
 	}
-	free(s->slots);
-	*s = bigger;
+	free(old);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
  * stands in the ledger by then, and what the files have beyond the mark is not counted yet. */
 #include "cmd/verify.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -16,6 +17,8 @@
 /* Calls are numbered in the order in which they are settled, which is not quite that of the times
  * at which they ended. */
 #define DISORDER_MS INT64_C(3600000)
+
+#define ROW_MAX (8 * KIB) /* of a line about a row */
 
 static const struct sums_by by_all = { { SUMS_DAY, SUMS_WORKSPACE, SUMS_KEY, SUMS_MODEL },
 	SUMS_MEMBERS };
@@ -105,7 +108,7 @@ static int
 tell_row(struct ledgerscan *s, const struct tally_row *row, const struct tally *booked,
     const struct tally *ledger)
 {
-	struct buf text = buf_make(LOG_LINE_MAX * 4);
+	struct buf text = buf_make(ROW_MAX);
 	int rc = 0;
 
 	if (put_row(&text, row) < 0 || buf_add(&text, SPAN(": totals say")) < 0 ||
@@ -122,6 +125,8 @@ static int
 compare_row(struct ledgerscan *s, const struct sums_row *booked, const struct sums_row *ledger)
 {
 	static const struct tally none;
+	assert(booked || ledger);
+
 	const struct tally_row *row = booked ? &booked->row : &ledger->row;
 	const struct tally *b = booked ? &booked->tally : &none;
 	const struct tally *l = ledger ? &ledger->tally : &none;
