@@ -1,4 +1,5 @@
 /* main: argv -> subcommand. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,6 +73,9 @@ main(int argc, char **argv)
 {
 	const struct command *command;
 
+	/* A file that may not grow is an error of a write, as a full disk is, and no reason to die.
+	 */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	/* A CGI host may make arguments out of the query (RFC 3875 4.4): they are the client's, and
 	 * say nothing here. */
 	if (serve_as_cgi())

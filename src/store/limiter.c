@@ -121,10 +121,10 @@ begin_current(struct limiter *l, int64_t now_ms, bool hear, struct limitwork *w)
 
 		if (status != KV_OK)
 			return status;
-		silent_ms = w->now_ms - atomic_load(&l->heard_ms);
+		silent_ms = w->mono_ms - atomic_load(&l->heard_ms);
 		if (hear && (silent_ms >= LIMITER_BEAT_MS || silent_ms < 0)) {
 			status = limitlease_hear(w, l->holder);
-			atomic_store(&l->heard_ms, w->now_ms);
+			atomic_store(&l->heard_ms, w->mono_ms);
 		}
 		if (status == KV_OK)
 			status = limitlease_expire(w, &again);

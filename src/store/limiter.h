@@ -4,7 +4,8 @@
  *
  * A lease belongs to a holder, which is a process. A holder that has not been heard of for
  * LIMITER_HOLD_MS is dead: the next take or beat of anybody releases its leases, and books each of
- * those calls as "lost". */
+ * those calls as "lost". How long ago that was is told by the monotonic clock,
+ * which all processes of a boot share: setting the time of day kills nobody. */
 #ifndef POSTERN_STORE_LIMITER_H
 #define POSTERN_STORE_LIMITER_H
 

@@ -50,13 +50,13 @@ limitlease_hear(struct limitwork *w, const uint8_t holder[static LIMITRECORD_HOL
 	char bytes[LIMITRECORD_FIXED_MAX];
 	struct limitrecord_key key;
 
-	/* Any other time in it is earlier, or one by a clock that has been put back since. */
+	/* Any other time in it is earlier, or one by another clock. */
 	if (w->meta.expiry_ms == INT64_MAX) {
-		w->meta.expiry_ms = w->now_ms + LIMITLEASE_HOLD_MS;
+		w->meta.expiry_ms = w->mono_ms + LIMITLEASE_HOLD_MS;
 		w->meta_changed = true;
 	}
 	limitrecord_key_holder(holder, &key);
-	return kv_put(&w->t, limitrecord_span(&key), limitrecord_write_heard(w->now_ms, bytes));
+	return kv_put(&w->t, limitrecord_span(&key), limitrecord_write_heard(w->mono_ms, bytes));
 }
 
 enum kv_status
@@ -204,7 +204,7 @@ lose_holder(struct limitwork *w, const uint8_t holder[static LIMITRECORD_HOLDER_
 
 /* What a look at all holders comes to. */
 struct look {
-	bool dead, odd; /* there is a dead one; one heard of in the future: the clock went back */
+	bool dead, odd; /* there is a dead one; one heard of in the future: of another clock */
 	uint8_t holder[LIMITRECORD_HOLDER_LEN]; /* that one */
 	int64_t expiry_ms;			/* of the others, the first */
 };
@@ -235,7 +235,7 @@ look(struct limitwork *w, struct look *out)
 
 	*out = (struct look){ .expiry_ms = INT64_MAX };
 	while (status == KV_OK && key.p[0] == (char)LIMITRECORD_HOLDER && limitrecord_holder(key)) {
-		if (look_at(out, key, value, w->now_ms))
+		if (look_at(out, key, value, w->mono_ms))
 			return KV_OK;
 		status = kv_next(&w->t, &key, &value);
 	}
@@ -249,9 +249,10 @@ limitlease_expire(struct limitwork *w, bool *again)
 	enum kv_status status;
 
 	*again = false;
-	/* An expiry too far ahead is one by a clock that has been put back since. */
-	if (w->now_ms < w->meta.expiry_ms &&
-	    (w->meta.expiry_ms == INT64_MAX || w->meta.expiry_ms - w->now_ms <= LIMITLEASE_HOLD_MS))
+	/* An expiry too far ahead is one by another clock. */
+	if (w->mono_ms < w->meta.expiry_ms &&
+	    (w->meta.expiry_ms == INT64_MAX ||
+		w->meta.expiry_ms - w->mono_ms <= LIMITLEASE_HOLD_MS))
 		return KV_OK;
 	status = look(w, &found);
 	if (status != KV_OK)

@@ -16,7 +16,7 @@ MUST_CHECK enum kv_status limitlease_put(struct limitwork *w,
 MUST_CHECK enum kv_status limitlease_remove(
     struct limitwork *w, const uint8_t holder[static LIMITRECORD_HOLDER_LEN], uint64_t number);
 
-/* Says that a holder is alive, at w->now_ms. */
+/* Says that a holder is alive, at w->mono_ms. */
 MUST_CHECK enum kv_status limitlease_hear(
     struct limitwork *w, const uint8_t holder[static LIMITRECORD_HOLDER_LEN]);
 

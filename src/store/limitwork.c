@@ -106,6 +106,7 @@ limitwork_begin(struct kv *kv, int64_t now_ms, struct limitwork *w)
 		return status;
 	w->meta_changed = false;
 	w->now_ms = now_ms ? now_ms : clock_wall_ms();
+	w->mono_ms = now_ms ? now_ms : clock_mono_ms();
 	status = limitwork_meta(&w->t, &w->meta);
 	if (status == KV_OK)
 		return KV_OK;

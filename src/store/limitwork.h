@@ -16,6 +16,7 @@ struct limitwork {
 	struct limitrecord_meta meta; /* changes are written by limitwork_commit */
 	bool meta_changed;
 	int64_t now_ms;
+	int64_t mono_ms; /* on a clock that nobody sets, for how long ago a holder was heard of */
 };
 
 /* Makes the table ready: empty when the file is new or of another version of the program. Its

@@ -597,7 +597,7 @@ static void
 test_beat(struct check *c, const struct place *p)
 {
 	const struct quota quota = { .concurrent = 3 };
-	int64_t now_ms = clock_wall_ms();
+	int64_t now_ms = clock_mono_ms(); /* by which a beat says that its process is alive */
 	struct admission_ask ask = ask_at(now_ms - LIMITER_HOLD_MS + 1000, quota);
 	struct limiter *l = open_limiter(p);
 	struct worker w = worker_start(p, &ask);
@@ -608,8 +608,8 @@ test_beat(struct check *c, const struct place *p)
 	ask.now_ms = now_ms + LIMITER_HOLD_MS - 1;
 	check_that(c, take(l, &ask).refused == LIMIT_CONCURRENT, "taken from it");
 	worker_end(&w, true);
-	check_row(c, "the clock went back: nobody is dead before his time by the new one");
-	ask.now_ms = now_ms - 600000;
+	check_row(c, "by another clock that is behind, nobody is dead before his time");
+	ask.now_ms = 1;
 	check_that(c, take(l, &ask).refused == LIMIT_CONCURRENT, "taken from it");
 	ask.now_ms += LIMITER_HOLD_MS - 1;
 	check_that(c, take(l, &ask).refused == LIMIT_CONCURRENT, "taken from it");
