@@ -42,8 +42,9 @@ print_usage(FILE *to)
 	(void)fputs(
 	    "usage: postern [serve] [--config F] [--listen unix:/path or host:port] [--workers N] [--threads N]\n"
 	    "       postern check [--config F]\n"
-	    "       postern key add --workspace W [--name S] [--expires DATE] [--models GLOBS] [--config F]\n"
-	    "       postern key list | revoke ID | rotate ID [--grace 24h] [--config F]\n"
+	    "       postern key add --workspace W [--name S] [--expires DATE] [--models GLOBS] [--rpm N] [--tpm N]\n"
+	    "               [--concurrent N] [--budget-day USD] [--budget-month USD] [--config F]\n"
+	    "       postern key list | revoke ID | rotate ID [--grace 24h] | import FILE [--config F]\n"
 	    "       postern usage [--by workspace,model,key,day] [--since DAY] [--until DAY] [--format table|csv|json] [--config F]\n"
 	    "       postern ledger verify [--config F] [FILE ...]\n"
 	    "       postern --version\n",
@@ -73,8 +74,7 @@ main(int argc, char **argv)
 {
 	const struct command *command;
 
-	/* A file that may not grow is an error of a write, as a full disk is, and no reason to die.
-	 */
+	/* A file that may not grow is an error of a write and no reason to die. */
 	(void)signal(SIGXFSZ, SIG_IGN);
 	/* A CGI host may make arguments out of the query (RFC 3875 4.4): they are the client's, and
 	 * say nothing here. */
