@@ -14,12 +14,12 @@ struct answer {
 	struct front_seat *seat;
 	const struct dialect *dialect;
 	char request_id[REQUEST_ID_LEN + 1];
-	bool headless;	 /* a HEAD request: no body goes out */
-	bool begun;	 /* status and headers are out */
-	bool gone;	 /* a write has failed: there is nobody */
-	int status;	 /* what was sent; 0: nothing */
+	bool headless;	    /* a HEAD request: no body goes out */
+	bool begun;	    /* status and headers are out */
+	bool gone;	    /* a write has failed: there is nobody */
+	int status;	    /* what was sent; 0: nothing */
 	struct span always; /* header lines that go with whatever is answered; borrowed */
-	struct buf text; /* heads and envelopes are made here */
+	struct buf text;    /* heads and envelopes are made here */
 };
 
 /* Sends status and headers. more: header lines, each ending in CR LF. All functions: -1 when the

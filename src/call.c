@@ -196,7 +196,8 @@ step_parse(struct call *c)
 	if (spool_view(&c->body, &bytes))
 		return FAULT_INTERNAL;
 	f = c->answer.dialect->parse(bytes, c->head.match.surface->op, &c->turn, &c->refusal);
-	c->order.estimate = f ? (struct estimate){ 0 } : estimate_input(bytes);
+	if (!f)
+		c->order.estimate = estimate_input(bytes);
 	spool_unview(&c->body);
 	return f;
 }
@@ -423,7 +424,7 @@ settle(struct call *c)
 	struct store_booking b = { .ask = &c->admit.ask, .grant = &c->admit.grant };
 	struct store *s = c->era ? c->era->store : NULL;
 
-	if (!c->who.known || !c->head.row || !c->head.row->booked)
+	if (!s || !c->who.known || !c->head.row || !c->head.row->booked)
 		return;
 	if (c->admit.grant.held)
 		b.used = admit_used(&c->order, c->result.target, &e->usage);

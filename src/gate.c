@@ -131,7 +131,9 @@ prices_stamp(const struct conf *c)
 {
 	struct stamp s;
 
-	return stamp_of(conffile_prices_path(c), &s) ? (struct stamp){ 0 } : s;
+	if (stamp_of(conffile_prices_path(c), &s))
+		s = (struct stamp){ 0 };
+	return s;
 }
 
 /* Notes which list of prices was read. A list that was changed while it was read has a stamp that

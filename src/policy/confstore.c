@@ -46,8 +46,11 @@ cut_run(struct span *s, const char *of)
 static bool
 holds_password(struct span s)
 {
-	const char *end = s.n > 0 ? memrchr(s.p, '@', s.n) : NULL;
+	const char *end;
 
+	if (s.n == 0)
+		return false;
+	end = memrchr(s.p, '@', s.n);
 	return (end && memchr(s.p, ':', (size_t)(end - s.p))) ||
 	    memmem(s.p, s.n, "password=", sizeof("password=") - 1) != NULL;
 }

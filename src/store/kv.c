@@ -38,7 +38,7 @@
 /* Of a volatile file, in pages. What a transaction needs beyond its own changes (the list of free
  * pages) is small against the difference. A change may use the pages from the root to a leaf, and
  * one for a leaf that is split. */
-#define PAGES_PER_CHANGE 4u
+#define PAGES_PER_CHANGE ((size_t)4)
 #define CHANGES_MAX	 (KV_CHANGES * PAGES_PER_CHANGE)
 #define RESERVE		 512u  /* without so many ahead nothing can be written */
 #define AHEAD		 1024u /* with fewer, kv_txn.low is set */

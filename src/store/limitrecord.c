@@ -46,8 +46,8 @@ static_assert(sizeof(struct account_bytes) == 2 * 4 + 5 * 8, "no gaps");
 static_assert(sizeof(struct lease_head) == 4 * 8 + 3 * 4 + 4 * 2 + 4, "no gaps");
 static_assert(sizeof(struct line_head) == 8 + 3 * 4 + 2 * 2 + 2 * 4, "no gaps");
 static_assert(sizeof(struct line_tail) == 10 * 8 + 8 * 8 + 4 * 4, "no gaps");
-static_assert(sizeof(struct limitrecord_meta) == 4 * 8, "no gaps");
-static_assert(sizeof(struct limitrecord_meter) == 6 * 8, "no gaps");
+static_assert(sizeof(struct limitrecord_meta) == 4 * sizeof(uint64_t), "no gaps");
+static_assert(sizeof(struct limitrecord_meter) == 6 * sizeof(uint64_t), "no gaps");
 static_assert(sizeof(struct account_bytes) <= LIMITRECORD_FIXED_MAX &&
 	sizeof(struct limitrecord_meter) <= LIMITRECORD_FIXED_MAX,
     "values of a fixed size have room");

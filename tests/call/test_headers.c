@@ -173,9 +173,9 @@ static const struct replay answers[] = {
 static void
 row_back(struct check *c, size_t i)
 {
-	static const char *const never[] = { "ratelimit-unified", "limit: 50\r", "organization", "ws-secret", "priority",
-		"fast", "cookie", "cloudflare", "connection", "transfer-encoding", "x-anything",
-		"418", "req_upstream" };
+	static const char *const never[] = { "ratelimit-unified", "limit: 50\r", "organization",
+		"ws-secret", "priority", "fast", "cookie", "cloudflare", "connection",
+		"transfer-encoding", "x-anything", "418", "req_upstream" };
 	bool stream = span_starts(span_of(answers[i].headers), SPAN("content-type: text"));
 
 	check_row(c, "back: %d%s", answers[i].status, stream ? ", a stream" : "");

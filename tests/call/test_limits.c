@@ -198,7 +198,7 @@ row_settled(struct check *c)
 	world_run();
 	check_that(c, store_mem.settled == 1 && store_mem.used.tokens == 0, "%u tokens",
 	    (unsigned)store_mem.used.tokens);
-	check_that(c, store_mem.state.meter[SCOPE_WORKSPACE].tokens.level == 1000 * 60000,
+	check_that(c, store_mem.state.meter[SCOPE_WORKSPACE].tokens.level == INT64_C(60000) * 1000,
 	    "tokens are missing");
 
 	check_row(c, "a stream that is cut is booked with what went by, and flagged");
@@ -246,7 +246,7 @@ row_budget(struct check *c)
 	    (unsigned)store_mem.state.account[SCOPE_WORKSPACE].month.spent);
 	check_that(c, store_mem.state.account[SCOPE_WORKSPACE].month.reserved == 0,
 	    "some is still reserved");
-	check_that(c, store_mem.ask.nanousd >= 100 * 2000, "too little was reserved");
+	check_that(c, store_mem.ask.nanousd >= 200000, "too little was reserved");
 
 	check_row(c, "a model without a price is refused where a budget applies");
 	world_begin("POST", "/v1/messages", WORLD_BODY("priceless", ""));

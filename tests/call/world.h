@@ -212,6 +212,7 @@ world_open(struct check *c)
 static inline int
 world_close(void)
 {
+	assert(world.check); /* world_open went before */
 	call_close(world.call);
 	gate_close(world.gate);
 	(void)unlink(world.conf);

@@ -632,8 +632,8 @@ static inline void
 vector_gauge_check(struct vector_run *r, size_t step, const struct admission_gauge *got,
     const struct vector_gauge *want)
 {
-	int64_t start = admission_vectors[r->vector].day * VECTOR_DAY;
-	int64_t full_at = got->limit > 0 ? got->full_ms - start : got->full_ms;
+	int64_t begun_ms = admission_vectors[r->vector].day * VECTOR_DAY;
+	int64_t full_at = got->limit > 0 ? got->full_ms - begun_ms : got->full_ms;
 
 	check_that(r->c,
 	    got->limit == want->limit && got->left == want->left && full_at == want->full_at,

@@ -8,7 +8,7 @@
 #include "policy/quota.h"
 #include "unit/check.h"
 
-#define UNIT 60000
+#define UNIT INT64_C(60000)
 #define NOW  INT64_C(1795302891042)
 
 static const struct {

@@ -116,7 +116,7 @@ test_values(struct check *c, const struct place *p)
 		put(kv, SPAN("a"), SPAN("22"));
 		must(kv_begin(kv, true, &t));
 		must(kv_room(&t, SPAN("b"), 3, &at));
-		memcpy(at, "333", 3);
+		memset(at, '3', 3);
 		must(kv_put(&t, SPAN("c"), SPAN("")));
 		must(kv_del(&t, SPAN("c")));
 		check_that(c, kv_del(&t, SPAN("c")) == KV_NOT_FOUND, "removed twice");
@@ -423,7 +423,7 @@ shared_number(void)
 }
 
 static void
-wait_for(_Atomic uint64_t *number, uint64_t least)
+wait_for(const _Atomic uint64_t *number, uint64_t least)
 {
 	while (*number < least)
 		(void)sched_yield();
@@ -481,7 +481,7 @@ test_killed(struct check *c, const struct place *p)
 		}
 		(void)unlink(p->file);
 	}
-	(void)munmap((void *)done, sizeof(uint64_t));
+	(void)munmap(done, sizeof(uint64_t));
 }
 
 /* Dies while it reads. */
