@@ -1,5 +1,7 @@
-/* span: see span.h. Borrowed bytes only; nothing is allocated here. */
+/* span: see span.h. */
 #include "base/span.h"
+
+#include <stdlib.h>
 
 static bool
 span_is_blank(char c)
@@ -17,6 +19,19 @@ span_trim(struct span s)
 		s.n--;
 	}
 	return s;
+}
+
+char *
+span_dup(struct span s)
+{
+	char *copy = malloc(s.n + 1);
+
+	if (!copy)
+		return NULL;
+	if (s.n > 0)
+		memcpy(copy, s.p, s.n);
+	copy[s.n] = '\0';
+	return copy;
 }
 
 bool

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/check.h"
+
 struct span {
 	const char *p;
 	size_t n;
@@ -52,6 +54,9 @@ span_starts(struct span s, struct span prefix)
 
 /* The span without leading and trailing spaces, tabs, CR and LF. */
 struct span span_trim(struct span s);
+
+/* A copy that ends in a zero, for free(); NULL when memory is out. */
+MUST_CHECK char *span_dup(struct span s);
 
 /* Cuts the part before the first `sep` off *rest and returns it trimmed; a missing sep gives all of
  * it. Returns false when *rest.p is NULL, that is after the last part. */

@@ -121,7 +121,7 @@ read_place(struct span text, bool *tls, struct place *out)
 static char *
 copy(const struct confvalue *v, struct span s)
 {
-	char *out = s.n > 0 ? strndup(s.p, s.n) : NULL;
+	char *out = s.n > 0 ? span_dup(s) : NULL;
 
 	if (s.n > 0 && !out)
 		*v->broken = true;

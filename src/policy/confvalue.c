@@ -40,7 +40,7 @@ static void
 put_text(const struct confvalue *v, const char *text, size_t n)
 {
 	char **to = field(v);
-	char *copy = strndup(text, n);
+	char *copy = span_dup((struct span){ text, n });
 
 	if (!copy) {
 		*v->broken = true;

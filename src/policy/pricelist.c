@@ -163,7 +163,7 @@ static int
 add_row(struct pricelist *list, const struct line *l, const uint64_t rate[static RATES])
 {
 	struct pricelist_row *rows = reallocarray(list->rows, list->n + 1, sizeof(*rows));
-	char *pattern = strndup(l->pattern.p, l->pattern.n);
+	char *pattern = span_dup(l->pattern);
 
 	if (rows)
 		list->rows = rows;

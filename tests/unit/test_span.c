@@ -1,6 +1,8 @@
 /* span: whole spans are compared, lists are cut without losing their last part. */
 #include "base/span.h"
 
+#include <stdlib.h>
+
 #include "unit/check.h"
 
 static const struct {
@@ -51,6 +53,19 @@ row_compare(struct check *c)
 	check_that(c, !span_starts(SPAN("ab"), SPAN("abc")), "ab starts with abc");
 }
 
+static void
+row_copy(struct check *c)
+{
+	char *copy = span_dup((struct span){ "abc", 2 });
+	char *empty = span_dup((struct span){ 0 });
+
+	check_row(c, "a copy ends in a zero");
+	check_same(c, span_of(copy), SPAN("ab"));
+	check_same(c, span_of(empty), SPAN(""));
+	free(copy);
+	free(empty);
+}
+
 int
 main(void)
 {
@@ -63,5 +78,6 @@ main(void)
 	for (size_t i = 0; i < ROWS(lists); i++)
 		row_list(&c, i);
 	row_compare(&c);
+	row_copy(&c);
 	return check_end(&c);
 }
