@@ -88,8 +88,10 @@ function bodyRequestId(text) {
   }
 }
 
-// A failed call carries its status and headers; an error event inside a stream is the bare event.
-function errorSeen(error) {
+// A failed call carries its status and headers; an error event inside a stream is the bare event. Of
+// several attempts the last one tells.
+function errorSeen(failed) {
+  const error = failed.lastError ?? failed;
   return {
     class: error.name ?? typeof error,
     family: [error.name],
@@ -106,10 +108,12 @@ async function answer(c) {
   try {
     return await operations[c.op](c);
   } catch (error) {
-    return { error: errorSeen(error.lastError ?? error) };
+    return { error: errorSeen(error) };
   }
 }
 
 console.log(JSON.stringify({ version }));
-for await (const line of createInterface({ input: process.stdin }))
-  console.log(JSON.stringify(await answer(JSON.parse(line))));
+for await (const line of createInterface({ input: process.stdin })) {
+  const seen = await answer(JSON.parse(line));
+  console.log(JSON.stringify({ ...seen, ended: Date.now() / 1000 }));
+}

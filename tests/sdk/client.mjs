@@ -126,5 +126,7 @@ async function answer(c) {
 }
 
 console.log(JSON.stringify({ version }));
-for await (const line of createInterface({ input: process.stdin }))
-  console.log(JSON.stringify(await answer(JSON.parse(line))));
+for await (const line of createInterface({ input: process.stdin })) {
+  const seen = await answer(JSON.parse(line));
+  console.log(JSON.stringify({ ...seen, ended: Date.now() / 1000 }));
+}

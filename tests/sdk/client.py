@@ -1,11 +1,13 @@
 """What the Python library sees. Reads one case a line from standard input, answers one line each.
 
 A case: {"op": ..., "base": ..., "key": ..., "model": ..., and options}. An answer holds what the
-caller of the library got hold of, or under "error" the exception that came instead.
+caller of the library got hold of, or under "error" the exception that came instead; and under "ended"
+when that was, in Unix time.
 """
 
 import json
 import sys
+import time
 
 import anthropic
 
@@ -134,7 +136,8 @@ def answer(case):
 def main():
     print(json.dumps({"version": anthropic.__version__}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
+        seen = answer(json.loads(line))
+        print(json.dumps({**seen, "ended": time.time()}), flush=True)
 
 
 main()
