@@ -176,20 +176,6 @@ admit_call(struct admit *a, const struct admit_order *o, struct refusal *why)
 	}
 }
 
-/* A number of a header line. */
-static int
-put_count(struct buf *out, uint64_t v)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	return buf_add(out, (struct span){ digits + at, sizeof(digits) - at });
-}
-
 /* The three lines on one gauge under one name. */
 static int
 put_gauge(struct buf *out, const char *name, const struct admission_gauge *g, struct span full)
@@ -198,8 +184,8 @@ put_gauge(struct buf *out, const char *name, const struct admission_gauge *g, st
 	struct span n = span_of(name);
 
 	return buf_add(out, head) || buf_add(out, n) || buf_add(out, SPAN("-limit: ")) ||
-	    put_count(out, g->limit) || buf_add(out, SPAN("\r\n")) || buf_add(out, head) ||
-	    buf_add(out, n) || buf_add(out, SPAN("-remaining: ")) || put_count(out, g->left) ||
+	    buf_add_u64(out, g->limit) || buf_add(out, SPAN("\r\n")) || buf_add(out, head) ||
+	    buf_add(out, n) || buf_add(out, SPAN("-remaining: ")) || buf_add_u64(out, g->left) ||
 	    buf_add(out, SPAN("\r\n")) || buf_add(out, head) || buf_add(out, n) ||
 	    buf_add(out, SPAN("-reset: ")) || buf_add(out, full) || buf_add(out, SPAN("\r\n"));
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/num.h"
+
 #define BUF_FIRST 256u
 
 /* The next capacity that holds need bytes: doubling, so that n appends cost n copies in all. */
@@ -51,6 +53,20 @@ buf_add(struct buf *b, struct span s)
 		return -1;
 	memcpy(b->p + b->len, s.p, s.n);
 	b->len += s.n;
+	return 0;
+}
+
+int
+buf_add_u64(struct buf *b, uint64_t v)
+{
+	size_t n = 1;
+
+	for (uint64_t least = 10; v >= least && n < NUM_U64_LEN; least *= 10)
+		n++;
+	if (buf_grow(b, n) < 0)
+		return -1;
+	b->len += n;
+	(void)num_digits(b->p + b->len, v, n);
 	return 0;
 }
 

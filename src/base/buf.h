@@ -3,6 +3,8 @@
 #ifndef POSTERN_BASE_BUF_H
 #define POSTERN_BASE_BUF_H
 
+#include <stdint.h>
+
 #include "base/check.h"
 #include "base/span.h"
 
@@ -30,6 +32,9 @@ buf_span(const struct buf *b)
 /* Appends the bytes. -1 when they do not fit under max or memory is out; the buf is then unchanged.
  */
 MUST_CHECK int buf_add(struct buf *b, struct span s);
+
+/* Appends the number in decimal. -1 as buf_add. */
+MUST_CHECK int buf_add_u64(struct buf *b, uint64_t v);
 
 /* Appends formatted text (printf's rules). -1 as buf_add. */
 MUST_CHECK int buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -180,14 +180,11 @@ num_duration(struct span s, int64_t *out)
 	return 0;
 }
 
-/* Writes v as exactly n digits and returns the place behind them. */
+/* Writes v, which has no more digits, as exactly n digits and returns the place behind them. */
 static char *
-num_digits(char *to, int64_t v, int n)
+num_put(char *to, int64_t v, size_t n)
 {
-	for (int i = n - 1; i >= 0; i--) {
-		to[i] = (char)('0' + v % 10);
-		v /= 10;
-	}
+	(void)num_digits(to + n, (uint64_t)v, n);
 	return to + n;
 }
 
@@ -203,10 +200,10 @@ num_stamp(int64_t unix_s, char *out)
 	const int64_t fields[] = { d.month, d.day, of_day / 3600, of_day / 60 % 60, of_day % 60 };
 	static const char before[] = "--T::";
 
-	out = num_digits(out, d.year, 4);
+	out = num_put(out, d.year, 4);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		*out++ = before[i];
-		out = num_digits(out, fields[i], 2);
+		out = num_put(out, fields[i], 2);
 	}
 	return out;
 }
@@ -234,7 +231,7 @@ num_time_ms(int64_t unix_ms, char out[static NUM_TIME_LEN])
 	char *end = num_stamp(seconds, out);
 
 	*end++ = '.';
-	end = num_digits(end, ms, 3);
+	end = num_put(end, ms, 3);
 	end[0] = 'Z';
 	end[1] = '\0';
 }

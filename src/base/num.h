@@ -1,5 +1,5 @@
-/* num: the one parser of numbers, dates and durations. Pure; whole spans only, no leading or
- * trailing blanks. */
+/* num: the one parser of numbers, dates and durations, and what writes them. Pure; whole spans
+ * only, no leading or trailing blanks. */
 #ifndef POSTERN_BASE_NUM_H
 #define POSTERN_BASE_NUM_H
 
@@ -10,6 +10,22 @@
 
 /* Decimal digits only. -1 when empty, not digits, or over max; *out is then unchanged. */
 MUST_CHECK int num_u64(struct span s, uint64_t max, uint64_t *out);
+
+#define NUM_U64_LEN 20 /* digits of the largest */
+
+/* Writes the digits of v, at least `least` of them, so that they end before `end`; returns where
+ * they begin. Before end there must be room for NUM_U64_LEN digits, or for `least` of them. */
+static inline char *
+num_digits(char *end, uint64_t v, size_t least)
+{
+	char *at = end;
+
+	while (v > 0 || (size_t)(end - at) < least) {
+		*--at = (char)('0' + v % 10);
+		v /= 10;
+	}
+	return at;
+}
 
 /* The value of a hexadecimal digit of either case; -1 for any other character. */
 int num_hex(char c);

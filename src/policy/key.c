@@ -341,12 +341,10 @@ add_time(struct buf *out, const char *name, int64_t time_s)
 int
 key_usd(uint64_t nanousd, unsigned places_min, struct buf *out)
 {
-	char digits[USD_PLACES + 1];
+	char room[NUM_U64_LEN];
+	const char *digits = num_digits(room + sizeof(room), nanousd % 1000000000, USD_PLACES);
 	unsigned places = USD_PLACES;
-	uint64_t part = nanousd % 1000000000;
 
-	for (size_t i = USD_PLACES; i > 0; i--, part /= 10)
-		digits[i - 1] = (char)('0' + part % 10);
 	while (places > places_min && digits[places - 1] == '0')
 		places--;
 	return buf_addf(

@@ -10,7 +10,6 @@
 #include "base/num.h"
 #include "wire/json.h"
 
-#define DIGITS_MAX  20u /* of a uint64_t */
 #define USD_PLACES  9u
 #define NANOUSD	    1000000000u /* in a dollar */
 #define MONTH_LEN   7u		/* "2026-11" */
@@ -77,38 +76,15 @@ static_assert(sizeof(fields) / sizeof(fields[0]) == FIELDS, "every member has it
 
 /* Writing. */
 
-/* Writes the digits of v, at least `least` of them, so that they end before `end`; returns where
- * they begin. */
-static char *
-digits(char *end, uint64_t v, size_t least)
-{
-	char *at = end;
-
-	while (v > 0 || end - at < (ptrdiff_t)least) {
-		*--at = (char)('0' + v % 10);
-		v /= 10;
-	}
-	return at;
-}
-
-static int
-put_count(struct buf *out, uint64_t v)
-{
-	char text[DIGITS_MAX];
-	const char *at = digits(text + sizeof(text), v, 1);
-
-	return buf_add(out, (struct span){ at, (size_t)(text + sizeof(text) - at) });
-}
-
 static int
 put_usd(struct buf *out, uint64_t nanousd)
 {
-	char text[DIGITS_MAX + 1];
+	char text[NUM_U64_LEN + 1];
 	char *end = text + sizeof(text);
-	char *at = digits(end, nanousd % NANOUSD, USD_PLACES);
+	char *at = num_digits(end, nanousd % NANOUSD, USD_PLACES);
 
 	*--at = '.';
-	at = digits(at, nanousd / NANOUSD, 1);
+	at = num_digits(at, nanousd / NANOUSD, 1);
 	return buf_add(out, (struct span){ at, (size_t)(end - at) });
 }
 
@@ -166,16 +142,16 @@ put_value(struct buf *out, enum form form, const void *at)
 		return buf_add(out, *(const bool *)at ? SPAN("true") : SPAN("false"));
 	case FORM_INT:
 		number = *(const int *)at;
-		return put_count(out, number > 0 ? (uint64_t)number : 0);
+		return buf_add_u64(out, number > 0 ? (uint64_t)number : 0);
 	case FORM_COUNT:
-		return put_count(out, *(const uint64_t *)at);
+		return buf_add_u64(out, *(const uint64_t *)at);
 	case FORM_USD:
 		return put_usd(out, *(const uint64_t *)at);
 	case FORM_MAYBE:
 		break;
 	}
 	maybe = *(const int64_t *)at;
-	return maybe >= 0 ? put_count(out, (uint64_t)maybe) : buf_add(out, SPAN("null"));
+	return maybe >= 0 ? buf_add_u64(out, (uint64_t)maybe) : buf_add(out, SPAN("null"));
 }
 
 static int
@@ -207,7 +183,7 @@ ledger_begin(uint64_t seq, struct buf *out)
 {
 	size_t before = out->len;
 
-	if (buf_add(out, SPAN("{\"seq\":")) == 0 && put_count(out, seq) == 0 &&
+	if (buf_add(out, SPAN("{\"seq\":")) == 0 && buf_add_u64(out, seq) == 0 &&
 	    buf_add(out, SPAN(",")) == 0)
 		return 0;
 	out->len = before;

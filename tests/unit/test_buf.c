@@ -116,6 +116,20 @@ row_reset(struct check *c)
 	buf_wipe(&b);
 }
 
+static void
+row_number(struct check *c)
+{
+	struct buf b = buf_make(41);
+
+	check_row(c, "numbers in decimal, whole or not at all");
+	check_that(c, buf_add_u64(&b, 0) == 0 && buf_add_u64(&b, UINT64_MAX) == 0, "does not fit");
+	check_that(c, buf_add_u64(&b, UINT64_C(10000000000)) == 0, "does not fit");
+	check_that(c, buf_add_u64(&b, UINT64_C(1000000000)) < 0, "fits");
+	check_that(c, buf_add_u64(&b, 907) == 0, "does not fit");
+	check_same(c, buf_span(&b), SPAN("01844674407370955161510000000000907"));
+	buf_free(&b);
+}
+
 int
 main(void)
 {
@@ -124,6 +138,7 @@ main(void)
 	row_bounds(&c);
 	row_string(&c);
 	row_format(&c);
+	row_number(&c);
 	row_growth(&c);
 	row_room(&c);
 	row_reset(&c);
