@@ -22,7 +22,7 @@ WIRE = header json sse
 POLICY = admission bucket conf confcheck confrow confscan confstore confvalue estimate finding glob key ledger \
 	namelist period price pricelist route tally usage
 DIALECT = messages models refusal
-UPSTREAM = anthropic credential echo hreq transfer
+UPSTREAM = anthropic credential echo hreq meter transfer
 STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv ledgerfile limiter \
 	limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
 	rediscache redisholder rediskeys redislink redisscript redissock redistotals rows totals

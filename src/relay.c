@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "front/watch.h"
+#include "upstream/meter.h"
 #include "wire/header.h"
 
 /* How long the upstream's connection is read on after its last event, so that it can be kept. */
@@ -42,15 +43,8 @@ struct relay {
 	int status;
 	char content_type[128];
 	bool streaming; /* the answer is an event stream and goes out as it comes */
-	bool opened;	/* message_start has passed */
-	bool closed;	/* message_stop has passed */
-	int64_t closed_ms;
-	uint64_t blocks; /* content blocks begun so far */
-	bool block_open; /* the last of them has not ended */
-	bool odd;	 /* the log knows that they are out of order */
-	bool metered;	 /* the upstream has said how many tokens it put out */
-	uint64_t
-	    reckoned; /* the output tokens that went by, as far as one can tell from their text */
+	struct meter meter;
+	int64_t closed_ms; /* when message_stop came */
 };
 
 static int
@@ -120,72 +114,9 @@ on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
 		return fail(r, FAULT_UP_ANSWER, "The upstream's error is too large.");
 	r->kind->refusal(200, data, refusal);
 	r->out->refusal_lines = buf_span(&r->lines);
-	if ((r->order->answer->begun || r->opened) && refusal->body.p)
+	if ((r->order->answer->begun || r->meter.opened) && refusal->body.p)
 		return pass_error(r, ev);
 	return -1;
-}
-
-/* Blocks come one after the other, each begun, continued and ended under its own index. A stream
- * that does otherwise is passed on, since a newer API may have its reasons, and the log says so
- * once. */
-static void
-watch_blocks(struct relay *r, const struct event *what)
-{
-	bool right;
-
-	if (what->type == EVENT_BLOCK_START) {
-		right = !r->block_open && what->index == r->blocks;
-		r->block_open = true;
-		r->blocks++;
-	} else {
-		right = r->block_open && what->index == r->blocks - 1;
-		r->block_open = r->block_open && what->type != EVENT_BLOCK_STOP;
-	}
-	if (!right && !r->odd)
-		log_warn("grammar",
-		    "request_id=%s upstream=%s what=\"content blocks out of order\"",
-		    r->order->answer->request_id, r->out->target->upstream->name);
-	r->odd = r->odd || !right;
-}
-
-/* What the grammar of a stream demands of one event (messages-api.md 4). */
-static int
-check_grammar(struct relay *r, const struct event *what)
-{
-	if (what->type == EVENT_MESSAGE_START && r->opened)
-		return fail(r, FAULT_UP_ANSWER, "The upstream began its message twice.");
-	if (what->type >= EVENT_BLOCK_START && what->type <= EVENT_MESSAGE_STOP && !r->opened) {
-		return fail(
-		    r, FAULT_UP_ANSWER, "The upstream's stream did not begin with message_start.");
-	}
-	if (what->type >= EVENT_BLOCK_START && what->type <= EVENT_BLOCK_STOP)
-		watch_blocks(r, what);
-	r->opened = r->opened || what->type == EVENT_MESSAGE_START;
-	return 0;
-}
-
-/* Reckons the output of a stream that may be cut before the upstream counts it. A delta is a token
- * or more; what stands around its text has about 80 bytes, and text about 4 bytes a token. A
- * signature is no output. */
-static void
-reckon(struct relay *r, struct span data)
-{
-	struct span head = span_cut(data, 0, data.n < 100 ? data.n : 100);
-
-	if (!memmem(head.p, head.n, "signature_delta", 15))
-		r->reckoned += data.n > 84 ? (data.n - 80) / 4 : 1;
-}
-
-/* Tokens of this event: those that it counts, and those that it brings. */
-static void
-meter(struct relay *r, const struct event *what, struct span data)
-{
-	if (what->type == EVENT_BLOCK_DELTA)
-		reckon(r, data);
-	if (!what->usage.p)
-		return;
-	usage_set(&r->out->usage, what->usage);
-	r->metered = r->metered || what->type == EVENT_MESSAGE_DELTA;
 }
 
 /* What becomes of an event. */
@@ -205,6 +136,20 @@ data_of(struct relay *r, const struct sse_event *ev, struct span *data)
 	return 0;
 }
 
+/* Meters an event and says once when blocks are out of order. */
+static int
+meter(struct relay *r, const struct event *what, struct span data)
+{
+	bool odd = r->meter.odd;
+	const char *why = meter_event(&r->meter, what, data, &r->out->usage);
+
+	if (r->meter.odd && !odd)
+		log_warn("grammar",
+		    "request_id=%s upstream=%s what=\"content blocks out of order\"",
+		    r->order->answer->request_id, r->out->target->upstream->name);
+	return why ? fail(r, FAULT_UP_ANSWER, why) : 0;
+}
+
 /* Looks at one event: checks and meters it and says what becomes of it. */
 static enum pass
 judge_event(struct relay *r, const struct sse_event *ev, const struct event *what, struct span data)
@@ -212,19 +157,16 @@ judge_event(struct relay *r, const struct sse_event *ev, const struct event *wha
 	if (what->type == EVENT_ERROR)
 		return PASS_ERROR;
 	if (what->type == EVENT_PING || what->type == EVENT_NOTHING) {
-		if (!r->order->answer->begun && !r->opened)
+		if (!r->order->answer->begun && !r->meter.opened)
 			return PASS_DROP;
-	} else if (check_grammar(r, what)) {
+	} else if (meter(r, what, data)) {
 		return PASS_STOP;
 	}
 	if (what->type == EVENT_NOTHING)
 		return PASS_ON;
 	r->sent_ms = clock_mono_ms(); /* comments do not count: clients' timers do not see them */
-	meter(r, what, data);
-	if (what->type == EVENT_MESSAGE_STOP) {
-		r->closed = true;
+	if (what->type == EVENT_MESSAGE_STOP)
 		r->closed_ms = r->sent_ms;
-	}
 	if (ev->name.n > 0)
 		return PASS_ON;
 	/* Without its name the SDKs would not see the event; one that has none to give (`[DONE]`)
@@ -265,7 +207,7 @@ pass_events(struct relay *r, struct span text, size_t *used)
 	struct span run = span_cut(text, 0, 0);
 	struct sse_event ev;
 
-	while (!r->closed && sse_next(&r->sse, span_cut(text, *used, text.n), &ev)) {
+	while (!r->meter.closed && sse_next(&r->sse, span_cut(text, *used, text.n), &ev)) {
 		*used += ev.raw.n;
 		if (pass_event(r, &ev, &run))
 			return -1;
@@ -281,7 +223,7 @@ on_stream(struct relay *r, struct span chunk)
 	struct span text = chunk;
 	size_t used = 0;
 
-	if (r->closed) /* nothing of this API comes after message_stop */
+	if (r->meter.closed) /* nothing of this API comes after message_stop */
 		return 0;
 	if (r->hold.len > 0) {
 		if (buf_add(&r->hold, chunk)) {
@@ -381,7 +323,7 @@ stopped(struct relay *r)
 	struct answer *a = r->order->answer;
 	enum watch_seen seen = watch_look(r->watch);
 
-	if (seen == WATCH_NOTHING || r->closed) /* a client that has all of it may leave */
+	if (seen == WATCH_NOTHING || r->meter.closed) /* a client that has all of it may leave */
 		return seen != WATCH_NOTHING;
 	if (seen == WATCH_CUT && !a->seat->front->cut_means_gone) {
 		(void)fail(r, FAULT_DRAINING, "");
@@ -399,7 +341,7 @@ on_tick(void *arg, bool woken, int64_t *wait_ms)
 
 	if (woken && stopped(r))
 		return -1;
-	if (r->closed) {
+	if (r->meter.closed) {
 		int64_t left = r->closed_ms + TAIL_MS - clock_mono_ms();
 
 		*wait_ms = left;
@@ -467,7 +409,7 @@ conclude(struct relay *r, enum fault f, const char *reason)
 {
 	if (r->out->refusal.fault)
 		return;
-	if (r->closed) {
+	if (r->meter.closed) {
 		r->out->counted = true;
 		return;
 	}
@@ -499,8 +441,8 @@ start_target(struct relay *r, const struct target *target)
 	r->sse = (struct sse){ 0 };
 	r->status = 0;
 	r->content_type[0] = '\0';
-	r->streaming = r->opened = r->closed = r->block_open = r->odd = r->metered = false;
-	r->blocks = r->reckoned = 0;
+	r->streaming = false;
+	r->meter = (struct meter){ 0 };
 	buf_reset(&r->hold, HOLD_KEEP);
 	buf_reset(&r->lines, HOLD_KEEP);
 	spool_clear(&r->whole, HOLD_KEEP);
@@ -629,16 +571,6 @@ worth_another(const struct refusal *refusal)
 	return fault_row(refusal->fault)->next_target;
 }
 
-/* A stream that was cut before its count came is booked with what went by. */
-static void
-complete_usage(struct relay *r)
-{
-	if (!r->streaming || r->closed || r->metered || r->reckoned <= r->out->usage.output)
-		return;
-	r->out->usage.output = r->reckoned;
-	r->out->estimated = true;
-}
-
 void
 relay_forward(struct relay *r, const struct relay_order *order, struct relay_result *out)
 {
@@ -662,7 +594,7 @@ relay_forward(struct relay *r, const struct relay_order *order, struct relay_res
 		    order->answer->request_id, out->target->upstream->name,
 		    fault_row(out->refusal.fault)->name, refusal_status(&out->refusal));
 	}
-	complete_usage(r);
+	out->estimated = r->streaming && meter_complete(&r->meter, &out->usage);
 	out->begun = order->answer->begun;
 	watch_remove(r->watch, client);
 }
