@@ -11,14 +11,14 @@ DESTDIR =
 
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection -Wformat -Werror=format-security
 HARDEN_LD = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-PKGS = fcgi libcurl json-c libconfuse lmdb hiredis libssl libcrypto
+PKGS = fcgi libcurl json-c libconfuse lmdb hiredis libssl libcrypto zlib
 NEED = -std=gnu11 -D_GNU_SOURCE -DPOSTERN_VERSION='"$(VERSION)"' -DPOSTERN_PRICES='"$(PREFIX)/share/postern/prices"' \
 	-Isrc -Ibuild/gen -MMD -MP -pthread
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 BASE = buf clock fault file hash log num span spool stamp
-WIRE = header json sse
+WIRE = eventstream header json sse
 POLICY = admission bucket conf confcheck confrow confscan confstore confvalue estimate finding glob key ledger \
 	namelist period price pricelist route tally usage
 DIALECT = messages models refusal

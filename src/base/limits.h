@@ -36,6 +36,11 @@
 #define HOLD_KEEP      (16 * KIB) /* what a stream's buffer keeps between calls */
 #define MESSAGE_MAX    1024u	  /* an error message of ours */
 
+/* A frame of Bedrock's event stream: the format's own limits. */
+#define EVENTSTREAM_HEADERS_MAX (128 * KIB)
+#define EVENTSTREAM_PAYLOAD_MAX (16 * MIB)
+#define EVENTSTREAM_FRAME_MAX	(EVENTSTREAM_HEADERS_MAX + EVENTSTREAM_PAYLOAD_MAX + 16)
+
 /* Routing. */
 #define TARGETS_MAX 16u
 
