@@ -169,25 +169,25 @@ static void
 expect_same(
     struct check *t, const char *at, const struct admission_grant *want, struct admission_grant got)
 {
-	struct admission_grant g = *want;
-
-	g.lease = got.lease;
-	g.store_mark = got.store_mark;
-	check_that(t, got.refused == g.refused && got.scope == g.scope && got.size == g.size,
-	    "%s: limit %d of %d of %" PRIu64 " instead of %d of %d of %" PRIu64, at,
-	    (int)got.refused, (int)got.scope, got.size, (int)g.refused, (int)g.scope, g.size);
-	check_that(t, got.left == g.left && got.wait_ms == g.wait_ms && got.now_ms == g.now_ms,
-	    "%s: %" PRIu64 " left and %" PRId64 " ms instead of %" PRIu64 " and %" PRId64, at,
-	    got.left, got.wait_ms, g.left, g.wait_ms);
 	check_that(t,
-	    memcmp(&got.requests, &g.requests, sizeof(g.requests)) == 0 &&
-		memcmp(&got.tokens, &g.tokens, sizeof(g.tokens)) == 0,
+	    got.refused == want->refused && got.scope == want->scope && got.size == want->size,
+	    "%s: limit %d of %d of %" PRIu64 " instead of %d of %d of %" PRIu64, at,
+	    (int)got.refused, (int)got.scope, got.size, (int)want->refused, (int)want->scope,
+	    want->size);
+	check_that(t,
+	    got.left == want->left && got.wait_ms == want->wait_ms && got.now_ms == want->now_ms,
+	    "%s: %" PRIu64 " left and %" PRId64 " ms instead of %" PRIu64 " and %" PRId64, at,
+	    got.left, got.wait_ms, want->left, want->wait_ms);
+	check_that(t,
+	    memcmp(&got.requests, &want->requests, sizeof(want->requests)) == 0 &&
+		memcmp(&got.tokens, &want->tokens, sizeof(want->tokens)) == 0,
 	    "%s: other gauges", at);
 	check_that(t,
-	    got.held == g.held && got.day == g.day && got.month == g.month &&
-		got.nanousd == g.nanousd && memcmp(got.taken, g.taken, sizeof(g.taken)) == 0 &&
-		memcmp(got.day_held, g.day_held, sizeof(g.day_held)) == 0 &&
-		memcmp(got.month_held, g.month_held, sizeof(g.month_held)) == 0,
+	    got.held == want->held && got.day == want->day && got.month == want->month &&
+		got.nanousd == want->nanousd &&
+		memcmp(got.taken, want->taken, sizeof(want->taken)) == 0 &&
+		memcmp(got.day_held, want->day_held, sizeof(want->day_held)) == 0 &&
+		memcmp(got.month_held, want->month_held, sizeof(want->month_held)) == 0,
 	    "%s: something else is held", at);
 }
 
