@@ -158,7 +158,7 @@ def prove_requests(field, **size):
     """No more calls are let in than a minute's requests allow, and all of those."""
     key = field.add_key("requests")
     seen = field.run(key, **size)
-    assert set(seen.refused) == {"rate_limit_error"}
+    assert set(seen.refused) == {"rate_limit_error"}, seen.refused
     limits.kept_to_requests(seen, RPM)
     field.books.agrees(key, seen)
     field.books.verify()
@@ -168,7 +168,7 @@ def prove_tokens(field, **size):
     """No more tokens are used than a minute's allow, and all but what one call may need."""
     key = field.add_key("tokens")
     seen = field.run(key, **size)
-    assert set(seen.refused) == {"rate_limit_error"}
+    assert set(seen.refused) == {"rate_limit_error"}, seen.refused
     lines = field.books.agrees(key, seen)
     limits.kept_to_tokens(seen, TPM, max(line["reserved_tokens"] for line in lines))
     field.books.verify()
@@ -178,7 +178,7 @@ def prove_at_once(field, **size):
     """Never are more calls under way than may be at once."""
     key = field.add_key("at once")
     seen = field.run(key, model="slow-model", **size)
-    assert set(seen.refused) == {"rate_limit_error"}
+    assert set(seen.refused) == {"rate_limit_error"}, seen.refused
     assert 0 < limits.surely_at_once(seen, PACE_S) <= AT_ONCE
     field.books.agrees(key, seen)
     field.books.verify()
@@ -189,7 +189,7 @@ def prove_money(field, **size):
     what is left is less than one call may cost."""
     key = field.add_key("money")
     seen = field.run(key, **size)
-    assert set(seen.refused) == {"billing_error"}
+    assert set(seen.refused) == {"billing_error"}, seen.refused
     field.books.agrees(key, seen)
     for server in field.servers:
         last = limits.exhaust(lambda: server.ask(key), field.books)
