@@ -18,9 +18,9 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 BASE = buf clock fault file hash log num span spool stamp
-WIRE = eventstream header json sse
-POLICY = admission bucket conf confcheck confrow confscan confstore confvalue estimate finding glob key ledger \
-	namelist period price pricelist route tally usage
+WIRE = eventstream header json sigv4 sse
+POLICY = admission awscredentials bucket conf confcheck confrow confscan confstore confvalue estimate finding glob \
+	key ledger namelist period price pricelist route tally usage
 DIALECT = messages models refusal
 UPSTREAM = anthropic credential echo hreq meter transfer
 STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv ledgerfile limiter \

@@ -2,11 +2,13 @@
 #include "base/hash.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 struct hash_stream {
 	EVP_MD_CTX *ctx;
@@ -16,6 +18,24 @@ int
 hash_sha256(struct span s, uint8_t out[static HASH_LEN])
 {
 	return EVP_Digest(s.p, s.n, out, NULL, EVP_sha256(), NULL) == 1 ? 0 : -1;
+}
+
+/* The library takes a missing key for one that was set before, so an empty one needs a place. */
+int
+hash_hmac_sha256(struct span key, struct span text, uint8_t out[static HASH_LEN])
+{
+	uint8_t made[HASH_LEN];
+	int rc = -1;
+
+	if (key.n > INT_MAX)
+		return -1;
+	if (HMAC(EVP_sha256(), key.n > 0 ? key.p : "", (int)key.n, (const unsigned char *)text.p,
+		text.n, made, NULL)) {
+		memcpy(out, made, HASH_LEN);
+		rc = 0;
+	}
+	OPENSSL_cleanse(made, sizeof(made));
+	return rc;
 }
 
 static void

@@ -1,5 +1,5 @@
-/* hash: SHA-256, constant-time comparison, random bytes and their text forms. The home of
- * libcrypto's digests. */
+/* hash: SHA-256 and its HMAC, constant-time comparison, random bytes and their text forms. The home
+ * of libcrypto's digests. */
 #ifndef POSTERN_BASE_HASH_H
 #define POSTERN_BASE_HASH_H
 
@@ -16,7 +16,11 @@ struct hash_stream; /* a SHA-256 under way; opaque */
 /* SHA-256 (FIPS 180-4) of s. -1 when the library fails. */
 MUST_CHECK int hash_sha256(struct span s, uint8_t out[static HASH_LEN]);
 
-/* Begins the same in pieces; NULL when out of memory. */
+/* HMAC-SHA-256 (RFC 2104) of text under a key of any length. -1 when the library fails; what was
+ * written to out is then of no use. out may be where the key lies. */
+MUST_CHECK int hash_hmac_sha256(struct span key, struct span text, uint8_t out[static HASH_LEN]);
+
+/* Begins a SHA-256 in pieces; NULL when out of memory. */
 struct hash_stream *hash_start(void);
 
 /* Takes the next piece. -1 when the library fails. */

@@ -44,6 +44,14 @@
 /* Routing. */
 #define TARGETS_MAX 16u
 
+/* Signatures and credentials for AWS. */
+#define SIGV4_CANONICAL_MAX  (64 * KIB) /* what is signed of a request */
+#define SIGV4_TO_SIGN_MAX    512u	/* what is signed in its stead: its hash, time and scope */
+#define SIGV4_HEADERS_MAX    32u
+#define SIGV4_PARAMETERS_MAX 32u
+#define SIGV4_SECRET_MAX     256u
+#define AWS_CREDENTIAL_MAX   (16 * KIB) /* one of id, secret and session token */
+
 /* Logs. */
 #define LOG_LINE_MAX	2048u
 #define LEDGER_LINE_MAX (16 * KIB)

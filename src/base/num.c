@@ -158,6 +158,47 @@ num_date(struct span s, int64_t *out)
 	return 0;
 }
 
+/* "Z", "z" or "+01:30" as seconds. */
+static int
+num_offset_s(struct span s, int64_t *out)
+{
+	int64_t h, m;
+
+	if (span_eq_nocase(s, SPAN("Z"))) {
+		*out = 0;
+		return 0;
+	}
+	if (s.n != 6 || (s.p[0] != '+' && s.p[0] != '-') || s.p[3] != ':')
+		return -1;
+	if (num_field(s, 1, 3, &h) < 0 || num_field(s, 4, 6, &m) < 0 || h > 23 || m > 59)
+		return -1;
+	*out = (h * 3600 + m * 60) * (s.p[0] == '-' ? -1 : 1);
+	return 0;
+}
+
+int
+num_rfc3339(struct span s, int64_t *out)
+{
+	int64_t days, clock, offset;
+	size_t at = 19;
+
+	if (s.n <= at || (s.p[10] != 'T' && s.p[10] != 't'))
+		return -1;
+	if (num_date_days(span_cut(s, 0, 10), &days) < 0 ||
+	    num_clock_s(span_cut(s, 11, at), &clock) < 0)
+		return -1;
+	if (s.p[at] == '.') {
+		while (++at < s.n && s.p[at] >= '0' && s.p[at] <= '9')
+			;
+		if (at == 20)
+			return -1;
+	}
+	if (num_offset_s(span_cut(s, at, s.n), &offset) < 0)
+		return -1;
+	*out = days * DAY_S + clock - offset;
+	return 0;
+}
+
 int
 num_duration(struct span s, int64_t *out)
 {

@@ -38,6 +38,10 @@ MUST_CHECK int num_fixed(struct span s, unsigned places, uint64_t *out);
  * "2027-01-01T12:30:00Z". Days that do not exist are refused. */
 MUST_CHECK int num_date(struct span s, int64_t *out);
 
+/* A point in time as others' services write it, as Unix seconds: RFC 3339 5.6 with any fraction,
+ * which is cut off, and any offset: "2027-01-01T12:30:00.25+01:00". */
+MUST_CHECK int num_rfc3339(struct span s, int64_t *out);
+
 /* A duration in seconds: "90s", "15m", "24h", "30d", or plain seconds. -1 when malformed or over
  * 100 years. */
 MUST_CHECK int num_duration(struct span s, int64_t *out);

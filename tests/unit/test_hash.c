@@ -1,4 +1,4 @@
-/* hash: the published vectors of FIPS 180-4 and RFC 4648, and what is no hash. */
+/* hash: the published vectors of FIPS 180-4, RFC 4231 and RFC 4648, and what is no hash. */
 #include "base/hash.h"
 
 #include "unit/check.h"
@@ -45,6 +45,63 @@ rows_digests(struct check *c)
 		check_that(c, hash_finish(h, pieces) == 0, "finish");
 		check_that(c, hash_same(hash, pieces), "pieces differ");
 	}
+}
+
+/* RFC 4231's cases 1 to 3, 6 and 7, and nothing under nothing. */
+static const struct {
+	const char *key_byte; /* this one so often; NULL: key is as it stands there */
+	size_t key_n;
+	const char *key, *text, *hex;
+} macs[] = {
+	{ "\x0b", 20, NULL, "Hi There",
+	    "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" },
+	{ NULL, 0, "Jefe", "what do ya want for nothing?",
+	    "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
+	{ "\xaa", 20, NULL,
+	    "\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd"
+	    "\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd"
+	    "\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd",
+	    "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe" },
+	{ "\xaa", 131, NULL, "Test Using Larger Than Block-Size Key - Hash Key First",
+	    "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
+	{ "\xaa", 131, NULL,
+	    "This is a test using a larger than block-size key and a larger than block-size data. "
+	    "The key needs to be hashed before being used by the HMAC algorithm.",
+	    "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2" },
+	{ NULL, 0, NULL, "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad" },
+};
+
+static void
+rows_macs(struct check *c)
+{
+	for (size_t i = 0; i < ROWS(macs); i++) {
+		char bytes[131], hex[HASH_HEX_LEN + 1];
+		struct span key = span_of(macs[i].key);
+		uint8_t mac[HASH_LEN];
+
+		if (macs[i].key_byte) {
+			memset(bytes, macs[i].key_byte[0], macs[i].key_n);
+			key = (struct span){ bytes, macs[i].key_n };
+		}
+		check_row(c, "HMAC-SHA-256 under a key of %zu bytes", key.n);
+		check_that(c, hash_hmac_sha256(key, span_of(macs[i].text), mac) == 0, "none");
+		hash_to_hex(mac, hex);
+		check_same(c, span_of(hex), span_of(macs[i].hex));
+	}
+}
+
+static void
+row_mac_in_place(struct check *c)
+{
+	const struct span text = SPAN("text");
+	uint8_t key[HASH_LEN] = { 1, 2, 3 }, mac[HASH_LEN];
+
+	check_row(c, "an HMAC takes the place of its key");
+	check_that(
+	    c, hash_hmac_sha256((struct span){ (char *)key, HASH_LEN }, text, mac) == 0, "none");
+	check_that(c, hash_hmac_sha256((struct span){ (char *)key, HASH_LEN }, text, key) == 0,
+	    "none in place");
+	check_that(c, hash_same(key, mac), "another one");
 }
 
 static void
@@ -94,6 +151,8 @@ main(void)
 		hash_base64url((const uint8_t *)in.p, in.n, out);
 		check_same(&c, span_of(out), span_of(base64s[i].want));
 	}
+	rows_macs(&c);
+	row_mac_in_place(&c);
 	row_hex(&c);
 	row_random(&c);
 	return check_end(&c);

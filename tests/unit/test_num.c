@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "unit/check.h"
+#include "unit/guard.h"
 
 #define BAD INT64_MIN
 
@@ -153,6 +154,55 @@ rows_dates(struct check *c)
 	}
 }
 
+static const struct {
+	const char *in;
+	int64_t want;
+} moments[] = {
+	{ "1970-01-01T00:00:00Z", 0 },
+	{ "2026-11-21T18:00:00Z", 1795284000 },
+	{ "2026-11-21t18:00:00z", 1795284000 },
+	{ "2026-11-21T18:00:00.9Z", 1795284000 },
+	{ "2026-11-21T18:00:00.123456789Z", 1795284000 },
+	{ "2026-11-21T18:00:00+00:00", 1795284000 },
+	{ "2026-11-21T18:00:00-00:00", 1795284000 },
+	{ "2026-11-21T19:30:00.5+01:30", 1795284000 },
+	{ "2026-11-21T10:00:00-08:00", 1795284000 },
+	{ "2026-11-22T17:59:00+23:59", 1795284000 },
+	{ "2026-11-21T18:00:00", BAD },
+	{ "2026-11-21T18:00:00.", BAD },
+	{ "2026-11-21T18:00:00.Z", BAD },
+	{ "2026-11-21T18:00:00.1", BAD },
+	{ "2026-11-21T18:00:00,1Z", BAD },
+	{ "2026-11-21T18:00:00ZZ", BAD },
+	{ "2026-11-21T18:00:00Z ", BAD },
+	{ "2026-11-21 18:00:00Z", BAD },
+	{ "2026-11-21T18:00Z", BAD },
+	{ "2026-11-21T24:00:00Z", BAD },
+	{ "2026-02-29T18:00:00Z", BAD },
+	{ "2026-11-21T18:00:00+1:00", BAD },
+	{ "2026-11-21T18:00:00+01", BAD },
+	{ "2026-11-21T18:00:00+0100", BAD },
+	{ "2026-11-21T18:00:00+24:00", BAD },
+	{ "2026-11-21T18:00:00+01:60", BAD },
+	{ "2026-11-21T18:00:00 01:00", BAD },
+	{ "20261121T180000Z", BAD },
+	{ "2026-11-21", BAD },
+	{ "", BAD },
+};
+
+static void
+rows_moments(struct check *c, const struct guard *g)
+{
+	for (size_t i = 0; i < ROWS(moments); i++) {
+		int64_t got;
+
+		check_row(c, "moment '%s'", moments[i].in);
+		if (num_rfc3339(guard_put(g, span_of(moments[i].in)), &got) < 0)
+			got = BAD;
+		check_that(c, got == moments[i].want, "got %" PRId64, got);
+	}
+}
+
 static void
 rows_times(struct check *c)
 {
@@ -203,11 +253,14 @@ int
 main(void)
 {
 	struct check c = { .module = "num" };
+	struct guard g = guard_make();
 
 	rows_numbers(&c);
 	rows_dates(&c);
+	rows_moments(&c, &g);
 	rows_times(&c);
 	row_round_trip(&c);
 	row_hex(&c);
+	guard_free(&g);
 	return check_end(&c);
 }
