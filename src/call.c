@@ -1,6 +1,6 @@
 /* call: only this file knows the order of the steps. Each reads what earlier ones wrote and writes
  * its own part; none calls another; the first fault ends the walk, and the end is the same for all:
- * refuse, finish, settle, log, clear. */
+ * refuse, settle, finish, log, clear. */
 #include "call.h"
 
 #include <inttypes.h>
@@ -57,6 +57,7 @@ struct call {
 	struct relay_result result;
 	struct refusal refusal;
 	struct receipt receipt;
+	struct store_booking booking;
 };
 
 typedef enum fault call_step(struct call *c);
@@ -421,18 +422,21 @@ static void
 settle(struct call *c)
 {
 	struct ledger_entry *e = &c->receipt.entry;
-	struct store_booking b = { .ask = &c->admit.ask, .grant = &c->admit.grant };
-	struct store *s = c->era ? c->era->store : NULL;
+	struct store_booking *b = &c->booking;
+	struct store *s;
 
-	if (!s || !c->who.known || !c->head.row || !c->head.row->booked)
+	if (!c->who.known || !c->head.row || !c->head.row->booked)
 		return;
+	s = c->era->store;
+	b->ask = &c->admit.ask;
+	b->grant = &c->admit.grant;
 	if (c->admit.grant.held)
-		b.used = admit_used(&c->order, c->result.target, &e->usage);
-	e->cost_nanousd = b.used.nanousd;
+		b->used = admit_used(&c->order, c->result.target, &e->usage);
+	e->cost_nanousd = b->used.nanousd;
 	buf_reset(&c->text, HOLD_KEEP);
 	if (ledger_format(e, &c->text) == 0) {
-		b.line = buf_span(&c->text);
-		if (s->kind->settle(s, &b) == STORE_OK)
+		b->line = buf_span(&c->text);
+		if (s->kind->settle(s, b) == STORE_OK)
 			return;
 	}
 	log_error(
@@ -457,6 +461,7 @@ call_clear(struct call *c)
 	c->route.n = 0;
 	c->order = (struct admit_order){ 0 };
 	c->admit = (struct admit){ 0 };
+	c->booking = (struct store_booking){ 0 };
 	c->answer.always = (struct span){ 0 };
 	c->result = (struct relay_result){ .first_ms = -1 };
 	c->refusal = (struct refusal){ 0 };
@@ -498,6 +503,7 @@ call_run(struct call *c, int fd, bool busy)
 	walk(c, busy);
 	refuse(c);
 	note(c);
+	settle(c);
 }
 
 enum front_rest
@@ -509,10 +515,10 @@ call_finish(struct call *c, int *fd)
 void
 call_book(struct call *c)
 {
-	if (c->accepted) {
-		settle(c);
+	if (c->booking.seq > 0 && c->era->store->kind->follow)
+		c->era->store->kind->follow(c->era->store, &c->booking);
+	if (c->accepted)
 		receipt_log(&c->receipt);
-	}
 	call_clear(c);
 }
 

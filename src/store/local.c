@@ -47,7 +47,7 @@ local_take(struct store *s, const struct admission_ask *ask, struct admission_gr
 }
 
 static enum store_status
-local_settle(struct store *s, const struct store_booking *b)
+local_settle(struct store *s, struct store_booking *b)
 {
 	uint64_t seq;
 

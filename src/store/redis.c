@@ -135,29 +135,21 @@ redis_take(struct store *s, const struct admission_ask *ask, struct admission_gr
 	return status;
 }
 
-/* Settles a grant of Redis. The line is queued as due first: should this process die, or Redis not
- * answer, whoever carries the line to Redis settles it there. */
+/* Settles a grant of Redis: the line is queued as due. Should this process die before it has
+ * followed, or Redis not answer then, whoever carries the line to Redis settles it there. */
 static enum store_status
-settle_there(struct redis *r, const struct store_booking *b)
+settle_there(struct redis *r, struct store_booking *b)
 {
-	enum store_status status;
-	uint64_t seq;
+	enum store_status status = books_queue(r->store.books, b, true, &b->seq);
 
-	status = books_queue(r->store.books, b, true, &seq);
 	redisholder_gave(r->holder);
-	if (status != STORE_OK) {
+	if (status != STORE_OK)
 		redisholder_give_up(r->holder, b->grant->lease);
-		return status;
-	}
-	if (redisscript_settle(r->link, books_node(r->store.books), seq, b) != STORE_OK)
-		return STORE_OK;
-	if (limiter_undue(books_limiter(r->store.books), seq) != STORE_OK)
-		log_warn("redis", "what=\"a settled call stays due\"");
-	return STORE_OK;
+	return status;
 }
 
 static enum store_status
-redis_settle(struct store *s, const struct store_booking *b)
+redis_settle(struct store *s, struct store_booking *b)
 {
 	uint64_t seq;
 
@@ -166,6 +158,15 @@ redis_settle(struct store *s, const struct store_booking *b)
 	if (b->grant->store_mark & REDISSCRIPT_MARK)
 		return settle_there(redis_of(s), b);
 	return books_settle(s->books, b, true);
+}
+
+static void
+redis_follow(struct store *s, const struct store_booking *b)
+{
+	if (redisscript_settle(redis_of(s)->link, books_node(s->books), b->seq, b) != STORE_OK)
+		return;
+	if (limiter_undue(books_limiter(s->books), b->seq) != STORE_OK)
+		log_warn("redis", "what=\"a settled call stays due\"");
 }
 
 static struct redistotals
@@ -282,6 +283,7 @@ const struct store_kind store_redis = {
 	.find_key = redis_find_key,
 	.take = redis_take,
 	.settle = redis_settle,
+	.follow = redis_follow,
 	.totals = redis_totals,
 	.booked = redis_booked,
 	.probe = redis_probe,

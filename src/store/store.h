@@ -31,6 +31,7 @@ struct store_booking {
 	const struct admission_grant *grant; /* held false: nothing to settle */
 	struct admission_used used;
 	struct span line; /* by ledger_format */
+	uint64_t seq;	  /* set by a settle that is to be followed up; 0: nothing is left to do */
 };
 
 /* Which totals are wanted: days from first up to and including last. */
@@ -63,8 +64,13 @@ struct store_kind {
 	    struct store *s, const struct admission_ask *ask, struct admission_grant *out);
 	/* Settles a call and books its line, in one step: after STORE_OK the line survives the
 	 * death of this process, and a power cut from a second later on. Called once for every call
-	 * that is to be booked, also when nothing was taken. */
-	enum store_status (*settle)(struct store *s, const struct store_booking *b);
+	 * that is to be booked, also when nothing was taken; before the client sees its answer end,
+	 * so that it never waits for another machine. */
+	enum store_status (*settle)(struct store *s, struct store_booking *b);
+	/* Does what a settlement has still to do at another machine, when the client has its
+	 * answer: for bookings that settle has set seq in. NULL in a store that keeps all of it
+	 * here. When this process dies before it, whoever carries the line there does it. */
+	void (*follow)(struct store *s, const struct store_booking *b);
 	/* Walks over the totals, with what was settled up to now. */
 	enum store_status (*totals)(
 	    struct store *s, const struct store_range *range, store_row *fn, void *arg);

@@ -115,7 +115,7 @@ store_mem_take(struct store *s, const struct admission_ask *ask, struct admissio
 }
 
 static enum store_status
-store_mem_settle(struct store *s, const struct store_booking *b)
+store_mem_settle(struct store *s, struct store_booking *b)
 {
 	struct admission_ask now = *b->ask;
 

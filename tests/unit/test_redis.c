@@ -80,6 +80,8 @@ settle(
 	finished_line(n, FINISHED_MS, &line);
 	b.line = buf_span(&line);
 	status = s->kind->settle(s, &b);
+	if (status == STORE_OK && b.seq > 0)
+		s->kind->follow(s, &b);
 	buf_free(&line);
 	return status;
 }
@@ -155,6 +157,8 @@ vectors_settle(void *arg, const struct admission_ask *ask, const struct admissio
 	finished_line(1, ask->now_ms, &line);
 	b.line = buf_span(&line);
 	rc = s->kind->settle(s, &b) == STORE_OK ? 0 : -1;
+	if (rc == 0 && b.seq > 0)
+		s->kind->follow(s, &b);
 	buf_free(&line);
 	return rc;
 }
