@@ -7,11 +7,17 @@
  * block on a full disk would end the process. So the blocks are there before the pages are used,
  * on file systems that keep a block where it was promised; elsewhere pages are written by pwrite(2)
  * into the page cache, which costs some microseconds more. A transaction is kept smaller than what
- * is reserved ahead of it. */
+ * is reserved ahead of it.
+ *
+ * Who writes a volatile file locks it with flock(2) before LMDB's own lock, for which nobody then
+ * waits. That one is a robust futex: one who waits for it, and is killed just when he is woken,
+ * takes along the waking of all others, and they may sleep for ever. A durable file has one writer
+ * at a time by what is above it, which holds its transaction while it waits for the disk. */
 #include "store/kv.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -26,14 +32,17 @@
 #include "base/limits.h"
 #include "base/log.h"
 
-#define MAP_DURABLE (1024 * MIB)
+/* Address space, of which a file takes as much of the disk as it has use for. */
+#define MAP_DURABLE (sizeof(void *) > 4 ? 16384 * MIB : 1024 * MIB)
 #define MAP_MIN	    (16 * MIB)
 
 /* Opening a file to be written through the map cuts or stretches it to this size, so it has to be
  * the same for all who use the file: another size wants another name of the file. */
-#define MAP_VOLATILE (256 * MIB)
+#define MAP_VOLATILE (1024 * MIB)
 
-#define READERS_MAX 8192u
+/* Reads at once, of all processes together: they are short, and a call seldom makes one. Every
+ * place for one costs memory in each process. */
+#define READERS_MAX 1022u
 
 /* Of a volatile file, in pages. What a transaction needs beyond its own changes (the list of free
  * pages) is small against the difference. A change may use the pages from the root to a leaf, and
@@ -43,6 +52,11 @@
 #define RESERVE		 512u  /* without so many ahead nothing can be written */
 #define AHEAD		 1024u /* with fewer, kv_txn.low is set */
 #define STEP		 256u
+
+/* The last part of the map is for those who cannot wait. While it is being used up the file counts
+ * as low; that it is reached says nothing, since a file does not shrink. */
+#define KEPT_PART 8u
+#define LOW_MS	  1000
 
 #define HEADS	   2u /* pages that a file begins with */
 #define KINDS	   64u
@@ -55,7 +69,14 @@ struct kv {
 	bool reader, is_volatile, mapped; /* mapped: written through the map */
 	size_t page, map;		  /* sizes, in bytes */
 	int fd;				  /* LMDB's own */
-	size_t sure;			  /* pages that have their blocks; belongs to who writes */
+	pthread_mutex_t writer;		  /* had by the thread that writes, which then takes ... */
+	int lock_fd;			  /* ... the lock of this; -1 in a file that needs none */
+
+	/* These belong to who writes. */
+	size_t sure;	      /* pages that have their blocks */
+	size_t used;	      /* at the last look; 0: there was none */
+	int64_t low_until_ms; /* the map counts as low */
+
 	_Atomic int64_t told_ms[KINDS];
 };
 
@@ -185,23 +206,37 @@ used_of(const struct kv *kv)
 	return mdb_env_info(kv->env, &info) == 0 ? info.me_last_pgno + 1 : kv->map / kv->page;
 }
 
+static bool
+lacks_end(const struct kv *kv, size_t *size)
+{
+	struct stat st;
+
+	*size = used_of(kv) * kv->page;
+	return fstat(kv->fd, &st) == 0 && (size_t)st.st_size < *size;
+}
+
 /* LMDB may leave out unused pages at the end of the file. In a file that was damaged they may be
  * used ones, and touching them would end the process: they are filled with zeros, which LMDB takes
  * for damage. */
 static int
 fill_up(struct kv *kv)
 {
-	size_t used = used_of(kv) * kv->page;
-	struct stat st;
+	MDB_txn *txn = NULL;
+	size_t size;
+	int rc;
 
-	if (kv->mapped)
+	if (kv->reader || kv->mapped || !lacks_end(kv, &size))
 		return 0;
-	if (fstat(kv->fd, &st) < 0 ||
-	    ((size_t)st.st_size < used && ftruncate(kv->fd, (off_t)used) < 0))
-		return errno;
-	return 0;
+	rc = mdb_txn_begin(kv->env, NULL, 0, &txn);
+	if (rc != 0)
+		return rc;
+	if (lacks_end(kv, &size) && ftruncate(kv->fd, (off_t)size) < 0)
+		rc = errno;
+	mdb_txn_abort(txn);
+	return rc;
 }
 
+/* A transaction that reads is enough, and waits for nobody. */
 static int
 open_table(struct kv *kv)
 {
@@ -214,12 +249,12 @@ open_table(struct kv *kv)
 	if (rc != 0)
 		return rc;
 	kv->page = st.ms_psize;
-	rc = mdb_txn_begin(kv->env, NULL, kv->reader ? MDB_RDONLY : 0, &txn);
+	rc = fill_up(kv);
+	if (rc == 0)
+		rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return rc;
-	rc = kv->reader ? 0 : fill_up(kv);
-	if (rc == 0)
-		rc = mdb_dbi_open(txn, NULL, 0, &kv->dbi);
+	rc = mdb_dbi_open(txn, NULL, 0, &kv->dbi);
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -260,6 +295,11 @@ open_file(struct kv *kv)
 		rc = open_environment(kv);
 	if (rc == 0)
 		rc = open_table(kv);
+	if (rc == 0 && kv->is_volatile && !kv->reader) {
+		(void)flock(fd, LOCK_UN);
+		kv->lock_fd = fd;
+		return 0;
+	}
 	(void)close(fd);
 	return rc;
 }
@@ -277,6 +317,8 @@ kv_open(const char *path, enum kv_mode mode, bool reader)
 	}
 	kv->reader = reader;
 	kv->is_volatile = mode == KV_VOLATILE;
+	kv->lock_fd = -1;
+	(void)pthread_mutex_init(&kv->writer, NULL);
 	rc = open_file(kv);
 	if (rc == 0)
 		return kv;
@@ -294,6 +336,9 @@ kv_close(struct kv *kv)
 		return;
 	if (kv->env)
 		mdb_env_close(kv->env);
+	if (kv->lock_fd >= 0)
+		(void)close(kv->lock_fd);
+	(void)pthread_mutex_destroy(&kv->writer);
 	free(kv->path);
 	free(kv);
 }
@@ -327,6 +372,23 @@ allocate(struct kv *kv, size_t pages)
 	return 0;
 }
 
+/* Whether the kept part of the map is being used up. */
+static bool
+map_is_low(struct kv *kv, size_t used)
+{
+	size_t all = kv->map / kv->page;
+	bool grown = kv->used > 0 && used > kv->used;
+	int64_t now_ms;
+
+	kv->used = used;
+	if (used <= all - all / KEPT_PART)
+		return false;
+	now_ms = clock_mono_ms();
+	if (grown)
+		kv->low_until_ms = now_ms + LOW_MS;
+	return now_ms < kv->low_until_ms;
+}
+
 /* Sees to the room ahead of a transaction that has begun. That the file grows is how the place of a
  * reader that died shows, which keeps pages from being used again. */
 static int
@@ -337,6 +399,9 @@ reserve(struct kv_txn *t)
 	int rc;
 
 	t->room = CHANGES_MAX;
+	t->low = map_is_low(kv, used);
+	if (t->low)
+		kv_tidy(kv);
 	if (kv->sure >= used + AHEAD || kv->sure >= kv->map / kv->page)
 		return 0;
 	kv_tidy(kv);
@@ -352,14 +417,50 @@ reserve(struct kv_txn *t)
 }
 
 static int
-begin(struct kv *kv, bool write, MDB_txn **txn)
+lock(struct kv *kv)
+{
+	int rc = 0;
+
+	(void)pthread_mutex_lock(&kv->writer);
+	while (kv->lock_fd >= 0 && (rc = flock(kv->lock_fd, LOCK_EX)) < 0 && errno == EINTR)
+		;
+	if (rc == 0)
+		return 0;
+	rc = errno;
+	(void)pthread_mutex_unlock(&kv->writer);
+	return rc;
+}
+
+static void
+unlock(struct kv *kv)
+{
+	if (kv->lock_fd >= 0)
+		(void)flock(kv->lock_fd, LOCK_UN);
+	(void)pthread_mutex_unlock(&kv->writer);
+}
+
+static int
+begin_read(struct kv *kv, MDB_txn **txn)
 {
 	int dead = 0;
-	int rc = mdb_txn_begin(kv->env, NULL, write ? 0 : MDB_RDONLY, txn);
+	int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, txn);
 
 	/* Places of processes that died are given back when there is none left. */
 	if (rc == MDB_READERS_FULL && (rc = mdb_reader_check(kv->env, &dead)) == 0)
-		rc = mdb_txn_begin(kv->env, NULL, write ? 0 : MDB_RDONLY, txn);
+		rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, txn);
+	return rc;
+}
+
+static int
+begin_write(struct kv *kv, MDB_txn **txn)
+{
+	int rc = lock(kv);
+
+	if (rc != 0)
+		return rc;
+	rc = mdb_txn_begin(kv->env, NULL, 0, txn);
+	if (rc != 0)
+		unlock(kv);
 	return rc;
 }
 
@@ -367,7 +468,7 @@ enum kv_status
 kv_begin(struct kv *kv, bool write, struct kv_txn *t)
 {
 	MDB_txn *txn = NULL;
-	int rc = begin(kv, write, &txn);
+	int rc = write ? begin_write(kv, &txn) : begin_read(kv, &txn);
 
 	*t = (struct kv_txn){ .kv = kv, .txn = txn, .write = write };
 	if (rc != 0)
@@ -389,11 +490,14 @@ end_walk(struct kv_txn *t)
 enum kv_status
 kv_commit(struct kv_txn *t)
 {
-	MDB_txn *txn = t->txn;
+	int rc;
 
 	end_walk(t);
+	rc = mdb_txn_commit(t->txn);
 	t->txn = NULL;
-	return status_of(t->kv, "commit", mdb_txn_commit(txn));
+	if (t->write)
+		unlock(t->kv);
+	return status_of(t->kv, "commit", rc);
 }
 
 void
@@ -402,6 +506,8 @@ kv_abort(struct kv_txn *t)
 	end_walk(t);
 	mdb_txn_abort(t->txn);
 	t->txn = NULL;
+	if (t->write)
+		unlock(t->kv);
 }
 
 static MDB_val

@@ -32,8 +32,8 @@ struct kv_txn {
 	struct kv *kv;
 	void *txn, *cursor; /* LMDB's own */
 	bool write;
-	bool low;    /* set by a begin of a write in a volatile kv: the disk has no room left but a
-		      * reserve, which is for those who cannot wait */
+	bool low;    /* set by a begin of a write in a volatile kv: the disk or the map has no room
+		      * left but a reserve, which is for those who cannot wait */
 	size_t room; /* pages that one in a volatile kv may still use: see kv_put */
 };
 

@@ -484,6 +484,99 @@ test_killed(struct check *c, const struct place *p)
 	(void)munmap(done, sizeof(uint64_t));
 }
 
+#define CROWD	     4
+#define CROWD_ROUNDS 300
+
+/* While one has the file, others wait for it, and one of those is killed. */
+static void
+test_killed_in_a_crowd(struct check *c, const struct place *p)
+{
+	_Atomic uint64_t *done[CROWD];
+	pid_t pids[CROWD];
+	uint64_t random = 13;
+	struct kv *kv;
+
+	check_row(c, "processes that are killed leave nobody waiting");
+	for (int i = 0; i < CROWD; i++) {
+		done[i] = shared_number();
+		pids[i] = start_counting(p, KV_VOLATILE, done[i]);
+	}
+	for (int round = 0; round < CROWD_ROUNDS; round++) {
+		size_t i = check_pick(&random, CROWD);
+
+		wait_for(done[i], *done[i] + 1 + check_pick(&random, 20));
+		(void)kill(pids[i], SIGKILL);
+		(void)waitpid(pids[i], NULL, 0);
+		pids[i] = start_counting(p, KV_VOLATILE, done[i]);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		wait_for(done[i], *done[i] + 1);
+		(void)kill(pids[i], SIGKILL);
+		(void)waitpid(pids[i], NULL, 0);
+		(void)munmap(done[i], sizeof(uint64_t));
+	}
+	kv = open_kv(p, KV_VOLATILE);
+	check_that(c, count_of(kv, SPAN("first")) == count_of(kv, SPAN("second")), "not the same");
+	kv_close(kv);
+}
+
+#define WIDE 32
+
+/* Replaces the same values again and again. *low: as at the begin. */
+static enum kv_status
+replace(struct kv *kv, bool *low)
+{
+	static const char bytes[3000];
+	enum kv_status status;
+	struct kv_txn t;
+
+	status = kv_begin(kv, true, &t);
+	if (status != KV_OK)
+		return status;
+	*low = t.low;
+	for (int i = 0; i < WIDE && status == KV_OK; i++) {
+		char key[16];
+		int len = snprintf(key, sizeof(key), "wide%d", i);
+
+		status = kv_put(
+		    &t, (struct span){ key, (size_t)len }, (struct span){ bytes, sizeof(bytes) });
+	}
+	if (status == KV_OK)
+		return kv_commit(&t);
+	kv_abort(&t);
+	return status;
+}
+
+static void
+test_pinned(struct check *c, const struct place *p)
+{
+	struct kv *kv = open_kv(p, KV_VOLATILE);
+	enum kv_status status = KV_OK;
+	size_t before = 0, reserve = 0;
+	struct kv_txn reader;
+	bool low = false;
+
+	check_row(c, "a read that does not end fills the map, whose last part is a reserve");
+	must(replace(kv, &low));
+	must(kv_begin(kv, false, &reader));
+	while (status == KV_OK) {
+		before += !low;
+		reserve += low;
+		status = replace(kv, &low);
+	}
+	check_that(c, status == KV_FULL, "status %d", status);
+	check_that(c, reserve > before / 10, "%zu of %zu", reserve, before);
+	kv_abort(&reader);
+	check_row(c, "a map that was full is good again");
+	must(replace(kv, &low));
+	while (low)
+		must(replace(kv, &low));
+	for (int i = 0; i < 1000; i++)
+		must(replace(kv, &low));
+	check_that(c, !low, "low for ever");
+	kv_close(kv);
+}
+
 /* Dies while it reads. */
 static void
 die_reading(const struct place *p)
@@ -651,7 +744,8 @@ main(void)
 {
 	static void (*const tests[])(struct check *, const struct place *) = { test_values,
 		test_walk, test_walk_and_remove, test_bound, test_opening, test_cut_off,
-		test_counters, test_killed, test_dead_readers, test_full };
+		test_counters, test_killed, test_killed_in_a_crowd, test_pinned, test_dead_readers,
+		test_full };
 	struct check c = { .module = "kv" };
 
 	for (size_t i = 0; i < ROWS(tests); i++) {
