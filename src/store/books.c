@@ -53,12 +53,6 @@ make_folder(const char *path)
 	return -1;
 }
 
-static bool
-is_there(const char *path)
-{
-	return access(path, F_OK) == 0;
-}
-
 static int
 seed(void *arg, struct limiter_purse *p)
 {
@@ -113,6 +107,8 @@ keep_beat(void *arg)
 	drain_beat(f->drain);
 }
 
+/* To a reader a file that is not there, or is just being made, has nothing in it yet. */
+
 static int
 open_totals(struct folder *f)
 {
@@ -123,10 +119,10 @@ open_totals(struct folder *f)
 		log_error("books", "what=\"the path of the state folder is too long\"");
 		return -1;
 	}
-	if (f->reader && !is_there(path))
-		return 0;
 	f->totals = totals_open(path, f->reader);
-	return f->totals && totals_mark(f->totals, &f->mark) == STORE_OK ? 0 : -1;
+	if (!f->totals)
+		return f->reader && errno == ENOENT ? 0 : -1;
+	return totals_mark(f->totals, &f->mark) == STORE_OK ? 0 : -1;
 }
 
 static int
@@ -136,12 +132,10 @@ open_limiter(struct folder *f)
 
 	if (limitsfile_path(f->path, path) < 0)
 		return -1;
-	if (f->reader && !is_there(path))
-		return 0;
 	if (!f->reader && limitsfile_need(f->path, path, f->drain) < 0)
 		return -1;
 	f->limiter = limiter_open(path, f->mark.seq, f->totals ? seed : NULL, f, f->reader);
-	return f->limiter ? 0 : -1;
+	return f->limiter || (f->reader && errno == ENOENT) ? 0 : -1;
 }
 
 static int

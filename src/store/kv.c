@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -280,6 +281,25 @@ prepare(const struct kv *kv, int fd)
 	return st.st_size > 0 && ftruncate(fd, 0) < 0 ? errno : 0;
 }
 
+/* The file of locks, which LMDB makes beside it when it is missing, has to be the owner's also when
+ * root looks first. What goes wrong here is LMDB's to say. */
+static void
+make_lock(const struct kv *kv, int fd)
+{
+	char path[PATH_MAX_LEN];
+	int n = snprintf(path, sizeof(path), "%s-lock", kv->path);
+	struct stat st;
+	int lock_fd;
+
+	if (n < 0 || (size_t)n >= sizeof(path) || fstat(fd, &st) < 0 || st.st_uid == geteuid())
+		return;
+	lock_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	if (lock_fd < 0)
+		return;
+	(void)!fchown(lock_fd, st.st_uid, st.st_gid);
+	(void)close(lock_fd);
+}
+
 static int
 open_file(struct kv *kv)
 {
@@ -291,6 +311,8 @@ open_file(struct kv *kv)
 		return errno;
 	rc = prepare(kv, fd);
 	kv->mapped = kv->is_volatile && !kv->reader && may_be_large() && keeps_blocks(fd);
+	if (rc == 0 && kv->reader)
+		make_lock(kv, fd);
 	if (rc == 0)
 		rc = open_environment(kv);
 	if (rc == 0)

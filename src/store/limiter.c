@@ -69,20 +69,22 @@ struct limiter *
 limiter_open(const char *path, uint64_t first_seq, limiter_seed *seed, void *arg, bool reader)
 {
 	struct limiter *l = calloc(1, sizeof(*l));
+	int error;
 
 	if (!l) {
 		log_error("limits", "what=\"out of memory\"");
+		errno = ENOMEM;
 		return NULL;
 	}
 	(void)pthread_mutex_init(&l->strays_mutex, NULL);
 	l->source = (struct limitpurse_source){ seed, arg };
 	l->kv = kv_open(path, KV_VOLATILE, reader);
-	if (!l->kv && reader && errno == ENOENT)
-		log_error("limits", "what=\"there is no file of limits\"");
+	error = l->kv ? EIO : errno;
 	if (l->kv && hash_random(l->holder, sizeof(l->holder)) == 0 &&
 	    (reader || answer(l, limitwork_need_table(l->kv, first_seq)) == STORE_OK))
 		return l;
 	limiter_close(l);
+	errno = error;
 	return NULL;
 }
 

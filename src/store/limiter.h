@@ -23,7 +23,8 @@ struct limiter;
 
 /* Opens over a path. first_seq is the number of the last line that was written before, for a file
  * that is new or has not come so far. seed (limitpurse.h) may be NULL: nothing was spent. NULL when
- * it cannot be; logged. A process opens a path once, and a child after fork(2) its own. */
+ * it cannot be; logged, but for a reader of a file that is not there, where errno is ENOENT. A
+ * process opens a path once, and a child after fork(2) its own. */
 struct limiter *limiter_open(
     const char *path, uint64_t first_seq, limiter_seed *seed, void *arg, bool reader);
 

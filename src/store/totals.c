@@ -208,7 +208,7 @@ totals_open(const char *path, bool reader)
 		return NULL;
 	}
 	t->kv = kv_open(path, KV_DURABLE, reader);
-	error = errno;
+	error = t->kv ? EIO : errno;
 	if (t->kv)
 		status = look_at_note(t, &t->note);
 	else if (!reader || error != ENOENT)

@@ -1062,13 +1062,42 @@ test_reader(struct check *t, const struct place *p)
 	check_that(t, !books_open("/dev/null/state", NULL, false), "opened");
 }
 
+/* Somebody looks while the first process of all makes the files. */
+static void
+test_read_early(struct check *t, const struct place *p)
+{
+	char totals[PATH_LEN], limits[PATH_LEN];
+
+	path_of(p, "totals.mdb", totals);
+	books_close(books_open(p->folder, NULL, false));
+	find_limits(p, limits);
+	for (off_t size = 0; size <= 4096; size += 4096) {
+		for (int both = 0; both < 2; both++) {
+			struct books *b;
+			uint64_t n = 0;
+
+			check_row(t, "to a reader files of %lld bytes are empty books%s",
+			    (long long)size, both ? ", both" : "");
+			if (truncate(limits, size) != 0 || (both && truncate(totals, size) != 0))
+				abort();
+			b = books_open(p->folder, NULL, true);
+			if (check_that(t, b != NULL, "not opened"))
+				check_that(t,
+				    books_totals(b, &all_days, add_calls, &n) == STORE_OK && n == 0,
+				    "not empty");
+			books_close(b);
+		}
+	}
+}
+
 int
 main(void)
 {
 	static void (*const tests[])(struct check *, const struct place *) = { test_keeper,
 		test_close, test_queued, test_totals_while_draining, test_killed, test_boot,
 		test_power_cut, test_rotated, test_months, test_unreadable, test_many, test_full,
-		test_drainers, test_sink, test_sink_loses, test_beside, test_reader };
+		test_drainers, test_sink, test_sink_loses, test_beside, test_reader,
+		test_read_early };
 	struct check t = { .module = "books" };
 
 	for (size_t i = 0; i < ROWS(tests); i++) {

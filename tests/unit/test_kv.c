@@ -308,6 +308,28 @@ test_opening(struct check *c, const struct place *p)
 	free(bytes);
 }
 
+/* Somebody else's file, which root looks at first. */
+static void
+test_others(struct check *c, const struct place *p)
+{
+	char lock[160];
+	struct stat st;
+
+	if (geteuid() != 0) {
+		printf("skip kv: root looks at a file of another - this is not root\n");
+		return;
+	}
+	check_row(c, "what a reader makes is the owner's of the file");
+	(void)snprintf(lock, sizeof(lock), "%s-lock", p->file);
+	kv_close(open_kv(p, KV_DURABLE));
+	if (unlink(lock) != 0 || chown(p->file, 65534, 65533) != 0)
+		abort();
+	kv_close(kv_open(p->file, KV_DURABLE, true));
+	check_that(c, stat(lock, &st) == 0 && st.st_uid == 65534 && st.st_gid == 65533,
+	    "it is %u's", (unsigned)st.st_uid);
+	check_that(c, (st.st_mode & 0777) == 0600, "mode %o", (unsigned)st.st_mode);
+}
+
 static void
 test_cut_off(struct check *c, const struct place *p)
 {
@@ -743,9 +765,9 @@ int
 main(void)
 {
 	static void (*const tests[])(struct check *, const struct place *) = { test_values,
-		test_walk, test_walk_and_remove, test_bound, test_opening, test_cut_off,
-		test_counters, test_killed, test_killed_in_a_crowd, test_pinned, test_dead_readers,
-		test_full };
+		test_walk, test_walk_and_remove, test_bound, test_opening, test_others,
+		test_cut_off, test_counters, test_killed, test_killed_in_a_crowd, test_pinned,
+		test_dead_readers, test_full };
 	struct check c = { .module = "kv" };
 
 	for (size_t i = 0; i < ROWS(tests); i++) {
