@@ -6,6 +6,7 @@
 /* Around the text of a delta stand about 80 bytes; text has about 4 bytes a token; and a delta is a
  * token or more. */
 #define DELTA_FRAME 80u
+#define DELTA_HEAD  100u /* its type stands in so many bytes */
 #define TOKEN_BYTES 4u
 
 static bool
@@ -35,9 +36,10 @@ follow_blocks(struct meter *m, const struct event *what)
 static void
 reckon(struct meter *m, struct span data)
 {
-	size_t head = data.n < 100 ? data.n : 100;
+	struct span head = span_cut(data, 0, data.n < DELTA_HEAD ? data.n : DELTA_HEAD);
+	struct span signature = SPAN("signature_delta");
 
-	if (head > 0 && memmem(data.p, head, "signature_delta", 15))
+	if (head.n > 0 && memmem(head.p, head.n, signature.p, signature.n))
 		return;
 	m->reckoned +=
 	    data.n >= DELTA_FRAME + TOKEN_BYTES ? (data.n - DELTA_FRAME) / TOKEN_BYTES : 1;

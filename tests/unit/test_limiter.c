@@ -329,7 +329,9 @@ test_due(struct check *c, const struct place *p)
 		.day_held = { true, false },
 		.month_held = { false, true },
 		.store_mark = 12 };
-	const struct store_booking b = { &ask, &grant, { 13, 14 }, SPAN("\"a line\"\n") };
+	const struct store_booking b = {
+		.ask = &ask, .grant = &grant, .used = { 13, 14 }, .line = SPAN("\"a line\"\n")
+	};
 	struct limiter *l = open_limiter(p);
 	struct due d = { .c = c, .want = &b };
 	uint64_t seq = 0;

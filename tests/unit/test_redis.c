@@ -370,8 +370,12 @@ test_once(struct check *t, struct place *p)
 
 	finished_line(1, FINISHED_MS, &line);
 	check_that(t, taken(s, &ask, &a) && taken(s, &ask, &b), "not taken");
-	struct store_booking ka = { &ask, &a, used, buf_span(&line) };
-	struct store_booking kb = { &ask, &b, used, buf_span(&line) };
+	struct store_booking ka = {
+		.ask = &ask, .grant = &a, .used = used, .line = buf_span(&line)
+	};
+	struct store_booking kb = {
+		.ask = &ask, .grant = &b, .used = used, .line = buf_span(&line)
+	};
 	struct limiter_line lines[] = { { 1, buf_span(&line), true, ask, a, used },
 		{ 2, buf_span(&line), true, ask, b, used } };
 
