@@ -226,13 +226,26 @@ add_found(void *arg, const struct ledger_entry *e)
 	return f->status != STORE_OK;
 }
 
+/* The mark as it was last written. A process that is killed as it commits may leave those who read
+ * with the mark before, until somebody begins to write. */
+static enum store_status
+last_mark(struct drain *d, struct totals_mark *mark)
+{
+	enum store_status status = totals_begin(d->totals);
+
+	if (status != STORE_OK)
+		return status;
+	totals_cancel(d->totals);
+	return totals_mark(d->totals, mark);
+}
+
 enum store_status
 drain_catch_up(struct drain *d, struct totals_mark *mark)
 {
 	struct found f = { .d = d };
 	struct totals_mark was;
 
-	f.status = totals_mark(d->totals, mark);
+	f.status = last_mark(d, mark);
 	if (f.status != STORE_OK)
 		return f.status;
 	was = *mark;
