@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -12,6 +11,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/limitkept.h"
 #include "store/limitlease.h"
 #include "store/limitpurse.h"
 #include "store/limitqueue.h"
@@ -23,8 +23,12 @@ static_assert(LIMITER_HOLD_MS == LIMITLEASE_HOLD_MS, "the same");
  * those under way still find room for their lines. */
 #define QUEUED_MAX (64 * MIB)
 
+/* A beat sweeps in so many transactions at least, if there is so much, and goes on as long as each
+ * finds a lot to drop. */
+#define SWEEPS_LEAST 64u
+#define SWEEPS_MOST  2048u
+
 #define TELL_AGAIN_MS 60000
-#define STRAYS_MAX    256u
 
 struct limiter {
 	struct kv *kv;
@@ -35,11 +39,7 @@ struct limiter {
 	_Atomic int64_t heard_ms; /* when the holder's record was written; 0: it has to be */
 	_Atomic int64_t told_ms;
 	struct limitrecord_key place; /* of the sweep */
-
-	/* Leases whose settlement failed: a beat gives them back. */
-	pthread_mutex_t strays_mutex;
-	size_t strays_n;
-	uint64_t strays[STRAYS_MAX];
+	struct limitkept kept;	      /* until a beat finds that there is room for them again */
 };
 
 static void
@@ -76,7 +76,7 @@ limiter_open(const char *path, uint64_t first_seq, limiter_seed *seed, void *arg
 		errno = ENOMEM;
 		return NULL;
 	}
-	(void)pthread_mutex_init(&l->strays_mutex, NULL);
+	limitkept_init(&l->kept);
 	l->source = (struct limitpurse_source){ seed, arg };
 	l->kv = kv_open(path, KV_VOLATILE, reader);
 	error = l->kv ? EIO : errno;
@@ -102,14 +102,13 @@ leave(struct limiter *l)
 		limitwork_abort(&w);
 }
 
-void
-limiter_close(struct limiter *l)
+/* Whether the holder's record has to be written. */
+static bool
+is_silent(struct limiter *l, int64_t mono_ms)
 {
-	if (l->kv && atomic_load(&l->heard_ms) != 0 && !limiter_holds(l))
-		leave(l);
-	kv_close(l->kv);
-	(void)pthread_mutex_destroy(&l->strays_mutex);
-	free(l);
+	int64_t heard_ms = atomic_load(&l->heard_ms);
+
+	return heard_ms == 0 || mono_ms < heard_ms || mono_ms - heard_ms >= LIMITER_BEAT_MS;
 }
 
 /* Begins with all dead holders' leases released. hear: this process is about to hold one. */
@@ -119,12 +118,10 @@ begin_current(struct limiter *l, int64_t now_ms, bool hear, struct limitwork *w)
 	for (;;) {
 		enum kv_status status = limitwork_begin(l->kv, now_ms, w);
 		bool again = false;
-		int64_t silent_ms;
 
 		if (status != KV_OK)
 			return status;
-		silent_ms = w->mono_ms - atomic_load(&l->heard_ms);
-		if (hear && (silent_ms >= LIMITER_BEAT_MS || silent_ms < 0)) {
+		if (hear && is_silent(l, w->mono_ms)) {
 			status = limitlease_hear(w, l->holder);
 			atomic_store(&l->heard_ms, w->mono_ms);
 		}
@@ -183,13 +180,20 @@ save(struct call *c)
 	return status;
 }
 
+/* Whether what room there is belongs to calls under way. */
+static bool
+is_full(const struct limitwork *w)
+{
+	return w->t.low || w->meta.queued > QUEUED_MAX;
+}
+
 /* What follows the begin of a take, before its commit. */
 static enum kv_status
 decide(struct call *c, struct admission_grant *out)
 {
 	enum kv_status status;
 
-	if (c->w.t.low || c->w.meta.queued > QUEUED_MAX)
+	if (is_full(&c->w))
 		return KV_FULL;
 	for (int i = 0; i < SCOPES; i++)
 		c->metered[i] = c->ask.quota[i].rpm > 0 || c->ask.quota[i].tpm > 0;
@@ -276,57 +280,103 @@ exchange(struct call *c, const struct store_booking *b)
 	return save(c);
 }
 
-/* Remembers a lease that could not be given back. */
-static void
-add_stray(struct limiter *l, uint64_t lease)
-{
-	(void)pthread_mutex_lock(&l->strays_mutex);
-	if (l->strays_n < STRAYS_MAX)
-		l->strays[l->strays_n++] = lease;
-	(void)pthread_mutex_unlock(&l->strays_mutex);
-}
-
-enum store_status
-limiter_settle(struct limiter *l, const struct store_booking *b, bool due)
+static enum kv_status
+settle(struct limiter *l, const struct store_booking *b, bool due)
 {
 	struct limitrecord_line line = line_of(b, due);
 	struct call c = { .l = l, .ask = *b->ask };
 	enum kv_status status = limitwork_begin(l->kv, b->ask->now_ms, &c.w);
 
-	if (status == KV_OK) {
-		c.ask.now_ms = c.w.now_ms;
-		if (b->grant->held)
-			status = exchange(&c, b);
-		if (status == KV_OK)
-			status = limitqueue_add(&c.w, &line);
-		if (status == KV_OK)
-			status = limitwork_commit(&c.w);
-		else
-			limitwork_abort(&c.w);
-	}
+	if (status != KV_OK)
+		return status;
+	c.ask.now_ms = c.w.now_ms;
+	if (b->grant->held)
+		status = exchange(&c, b);
+	if (status == KV_OK)
+		status = limitqueue_add(&c.w, &line);
+	if (status == KV_OK)
+		status = limitwork_commit(&c.w);
+	else
+		limitwork_abort(&c.w);
 	if (b->grant->held && status == KV_OK)
 		atomic_fetch_sub(&l->held, 1);
-	else if (b->grant->held)
-		add_stray(l, b->grant->lease);
+	return status;
+}
+
+/* A call that was not let in has to take its chance with those that ask. */
+static enum kv_status
+queue(struct limiter *l, const struct store_booking *b, bool due, uint64_t *seq)
+{
+	struct limitrecord_line line = line_of(b, due);
+	struct limitwork w;
+	enum kv_status status = limitwork_begin(l->kv, b->ask->now_ms, &w);
+
+	*seq = 0;
+	if (status != KV_OK)
+		return status;
+	if (!b->grant->held && is_full(&w))
+		status = KV_FULL;
+	if (status == KV_OK)
+		status = limitqueue_add(&w, &line);
+	if (status == KV_OK)
+		status = limitwork_commit(&w);
+	else
+		limitwork_abort(&w);
+	if (status == KV_OK)
+		*seq = w.meta.seq;
+	return status;
+}
+
+/* What was used by a call that was let in must not be forgotten. */
+static void
+keep(struct limiter *l, const struct store_booking *b, bool settles, bool due)
+{
+	if (b->grant->held && limitkept_add(&l->kept, b, settles, due) < 0)
+		log_error("limits", "what=\"out of memory; a finished call is lost\"");
+}
+
+enum store_status
+limiter_settle(struct limiter *l, const struct store_booking *b, bool due)
+{
+	enum kv_status status = settle(l, b, due);
+
+	if (status != KV_OK)
+		keep(l, b, true, due);
 	return answer(l, status);
 }
 
 enum store_status
 limiter_queue(struct limiter *l, const struct store_booking *b, bool due, uint64_t *seq)
 {
-	struct limitrecord_line line = line_of(b, due);
-	struct limitwork w;
-	enum kv_status status = limitwork_begin(l->kv, b->ask->now_ms, &w);
+	enum kv_status status = queue(l, b, due, seq);
 
 	if (status != KV_OK)
-		return answer(l, status);
-	status = limitqueue_add(&w, &line);
-	*seq = w.meta.seq;
-	if (status == KV_OK)
-		status = limitwork_commit(&w);
-	else
-		limitwork_abort(&w);
+		keep(l, b, false, due);
 	return answer(l, status);
+}
+
+/* Another attempt at what is kept. */
+static enum kv_status
+try_kept(struct limiter *l)
+{
+	enum kv_status status = KV_OK;
+	struct limitkept_one *one;
+	uint64_t seq;
+	size_t n = 0;
+
+	while (status == KV_OK && (one = limitkept_take(&l->kept))) {
+		status = one->settles ? settle(l, &one->booking, one->due)
+				      : queue(l, &one->booking, one->due, &seq);
+		if (status == KV_OK) {
+			free(one);
+			n++;
+		} else {
+			limitkept_put_back(&l->kept, one);
+		}
+	}
+	if (n > 0)
+		log_info("limits", "calls=%zu what=\"calls that were kept are booked now\"", n);
+	return status;
 }
 
 enum store_status
@@ -415,30 +465,26 @@ limiter_holds(const struct limiter *l)
 	return atomic_load(&l->held) > 0;
 }
 
-/* Gives back what settlements that failed have left. */
 static enum kv_status
-lose_strays(struct limiter *l)
+sweep(struct limiter *l)
 {
 	enum kv_status status = KV_OK;
+	bool again = true;
 
-	(void)pthread_mutex_lock(&l->strays_mutex);
-	while (status == KV_OK && l->strays_n > 0) {
+	for (size_t n = 0; status == KV_OK && again && n < SWEEPS_MOST; n++) {
 		struct limitwork w;
+		bool much = false;
 
 		status = limitwork_begin(l->kv, 0, &w);
 		if (status != KV_OK)
 			break;
-		status = limitlease_lose(&w, l->holder, l->strays[l->strays_n - 1]);
+		status = limitsweep_some(&w, &l->place, &much);
+		again = l->place.n > 0 && (much || n < SWEEPS_LEAST);
 		if (status == KV_OK)
 			status = limitwork_commit(&w);
 		else
 			limitwork_abort(&w);
-		if (status != KV_OK)
-			break;
-		l->strays_n--;
-		atomic_fetch_sub(&l->held, 1);
 	}
-	(void)pthread_mutex_unlock(&l->strays_mutex);
 	return status;
 }
 
@@ -448,17 +494,28 @@ limiter_beat(struct limiter *l)
 	struct limitwork w;
 	enum kv_status status = begin_current(l, 0, limiter_holds(l), &w);
 
-	if (status != KV_OK)
-		return answer(l, status);
-	status = limitsweep_some(&w, &l->place);
-	if (status == KV_OK)
-		status = limitwork_commit(&w);
-	else
-		limitwork_abort(&w);
-	if (status != KV_OK)
+	if (status == KV_OK && (status = limitwork_commit(&w)) != KV_OK)
 		atomic_store(&l->heard_ms, 0);
-	else
-		status = lose_strays(l);
+	if (status == KV_OK)
+		status = try_kept(l);
+	if (status == KV_OK)
+		status = sweep(l);
 	kv_tidy(l->kv);
 	return answer(l, status);
+}
+
+void
+limiter_close(struct limiter *l)
+{
+	size_t lost;
+
+	if (l->kv)
+		(void)!try_kept(l);
+	if (l->kv && atomic_load(&l->heard_ms) != 0 && !limiter_holds(l))
+		leave(l);
+	lost = limitkept_free(&l->kept);
+	if (lost > 0)
+		log_error("limits", "calls=%zu what=\"finished calls are lost\"", lost);
+	kv_close(l->kv);
+	free(l);
 }

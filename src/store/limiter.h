@@ -28,7 +28,8 @@ struct limiter;
 struct limiter *limiter_open(
     const char *path, uint64_t first_seq, limiter_seed *seed, void *arg, bool reader);
 
-/* Closes and frees. What is held stays held until it runs out. */
+/* Closes and frees. What is held stays held until it runs out; finished calls that could not be
+ * settled up to now are lost. */
 void limiter_close(struct limiter *l);
 
 /* As the store's take. The clock is read under the lock when ask->now_ms is 0. A purse of a scope
@@ -37,11 +38,14 @@ MUST_CHECK enum store_status limiter_take(
     struct limiter *l, const struct admission_ask *ask, struct admission_grant *out);
 
 /* Settles and puts the line into the queue under the next number, in one transaction. due: the
- * settlement has to be repeated at another store, so what is needed for that is queued with it. */
+ * settlement has to be repeated at another store, so what is needed for that is queued with it.
+ * What fails for a call that was let in, here or in limiter_queue, is kept in memory, and every
+ * beat tries again. */
 MUST_CHECK enum store_status limiter_settle(
     struct limiter *l, const struct store_booking *b, bool due);
 
-/* Settles nothing here (the take was another store's) but queues the line. *seq is its number. */
+/* Settles nothing here (the take was another store's) but queues the line. *seq is its number; 0
+ * on an error. */
 MUST_CHECK enum store_status limiter_queue(
     struct limiter *l, const struct store_booking *b, bool due, uint64_t *seq);
 
@@ -77,8 +81,8 @@ bool limiter_waiting(struct limiter *l);
 /* True while this process holds leases. */
 bool limiter_holds(const struct limiter *l);
 
-/* Says that this process is alive, releases what dead ones held, and drops records that say nothing
- * any more (full buckets, idle accounts), some at a time. */
+/* Says that this process is alive, releases what dead ones held, books what was kept, and drops
+ * records that say nothing any more (full buckets, idle accounts), some at a time. */
 MUST_CHECK enum store_status limiter_beat(struct limiter *l);
 
 #endif

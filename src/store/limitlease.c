@@ -164,21 +164,6 @@ lose(struct limitwork *w, struct span key, struct span value)
 	return status;
 }
 
-enum kv_status
-limitlease_lose(
-    struct limitwork *w, const uint8_t holder[static LIMITRECORD_HOLDER_LEN], uint64_t number)
-{
-	struct limitrecord_key key;
-	struct span value;
-	enum kv_status status;
-
-	limitrecord_key_lease(holder, number, &key);
-	status = kv_get(&w->t, limitrecord_span(&key), &value);
-	if (status == KV_NOT_FOUND)
-		return KV_OK;
-	return status == KV_OK ? lose(w, limitrecord_span(&key), value) : status;
-}
-
 /* Loses some of a holder's leases; its record goes with the last of them. */
 static enum kv_status
 lose_holder(struct limitwork *w, const uint8_t holder[static LIMITRECORD_HOLDER_LEN])

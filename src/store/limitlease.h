@@ -24,10 +24,6 @@ MUST_CHECK enum kv_status limitlease_hear(
 MUST_CHECK enum kv_status limitlease_unhear(
     struct limitwork *w, const uint8_t holder[static LIMITRECORD_HOLDER_LEN]);
 
-/* Releases a lease and books its call as lost. One that is not there is fine. */
-MUST_CHECK enum kv_status limitlease_lose(
-    struct limitwork *w, const uint8_t holder[static LIMITRECORD_HOLDER_LEN], uint64_t number);
-
 /* Loses some leases of a holder that was not heard of for LIMITLEASE_HOLD_MS, if there is one: then
  * *again is true, and there may be more of it for the next transaction. Looks at nothing when
  * nobody can be dead yet. */

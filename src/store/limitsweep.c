@@ -74,7 +74,7 @@ keep_place(struct limitrecord_key *place, struct span key)
 }
 
 enum kv_status
-limitsweep_some(struct limitwork *w, struct limitrecord_key *place)
+limitsweep_some(struct limitwork *w, struct limitrecord_key *place, bool *much)
 {
 	struct span key, value;
 	enum kv_status status = kv_seek(&w->t, limitrecord_span(place), &key, &value);
@@ -97,5 +97,6 @@ limitsweep_some(struct limitwork *w, struct limitrecord_key *place)
 	}
 	if (status == KV_NOT_FOUND || (status == KV_OK && key.p[0] == (char)LIMITRECORD_LINE))
 		place->n = 0;
+	*much = changed == DROP_AT_ONCE;
 	return status == KV_NOT_FOUND ? KV_OK : status;
 }

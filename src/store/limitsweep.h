@@ -6,7 +6,9 @@
 #include "store/limitwork.h"
 
 /* Goes on from a place, which starts as { 0 } and is moved on; from the end back to the beginning.
- * A lease whose holder has no record gets one, so that it will run out. */
-MUST_CHECK enum kv_status limitsweep_some(struct limitwork *w, struct limitrecord_key *place);
+ * A lease whose holder has no record gets one, so that it will run out. *much: it has dropped as
+ * many as it may in one transaction. */
+MUST_CHECK enum kv_status limitsweep_some(
+    struct limitwork *w, struct limitrecord_key *place, bool *much);
 
 #endif
