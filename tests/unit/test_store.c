@@ -23,7 +23,7 @@
 #include "unit/finished.h"
 
 #define PATH_LEN 512
-#define MANY	 20000 /* lines that take a while to index */
+#define MANY	 10000 /* lines that take a while to index */
 
 struct place {
 	char folder[64];
@@ -531,7 +531,7 @@ test_killed(struct check *t, const struct place *p)
 			s = open_store(p);
 			_exit(version_of(s, 5) != 100 + i);
 		}
-		pause_ms(i * 12);
+		pause_ms(i * 6);
 		(void)kill(pid, SIGKILL);
 		(void)waitpid(pid, NULL, 0);
 		s = open_store(p);
