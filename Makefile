@@ -25,7 +25,7 @@ DIALECT = messages models refusal
 UPSTREAM = anthropic credential echo hreq meter transfer
 STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv ledgerfile limiter \
 	limitkept limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
-	rediscache redisholder rediskeys redislink redisscript redissock redistotals rows totals
+	rediscache redisholder rediskeys redislink redisname redisscript redissock redistotals rows totals
 FRONT = cgi fcgi watch
 CMD = cells check conf_load key key_import key_list keys ledger ledgerlist ledgerscan lines report report_ask \
 	report_print seqset shown store_open sums usage verify

@@ -28,6 +28,9 @@ static_assert(LIMITER_HOLD_MS == LIMITLEASE_HOLD_MS, "the same");
 #define SWEEPS_LEAST 64u
 #define SWEEPS_MOST  2048u
 
+/* Numbers of calls that were noted, in the place of leases that were given here. */
+#define NOTED (UINT64_C(1) << 63)
+
 #define TELL_AGAIN_MS 60000
 
 struct limiter {
@@ -237,6 +240,30 @@ limiter_take(struct limiter *l, const struct admission_ask *ask, struct admissio
 	return answer(l, status);
 }
 
+enum store_status
+limiter_note(
+    struct limiter *l, const struct admission_ask *ask, const struct admission_grant *grant)
+{
+	struct admission_grant note = *grant;
+	struct limitwork w;
+	enum kv_status status = begin_current(l, ask->now_ms, true, &w);
+
+	if (status != KV_OK)
+		return answer(l, status);
+	note.lease |= NOTED;
+	note.held = false;
+	status = is_full(&w) ? KV_FULL : limitlease_put(&w, l->holder, ask, &note);
+	if (status == KV_OK)
+		status = limitwork_commit(&w);
+	else
+		limitwork_abort(&w);
+	if (status == KV_OK)
+		atomic_fetch_add(&l->held, 1);
+	else
+		atomic_store(&l->heard_ms, 0);
+	return answer(l, status);
+}
+
 /* The record of a booking's line. */
 static struct limitrecord_line
 line_of(const struct store_booking *b, bool due)
@@ -303,28 +330,49 @@ settle(struct limiter *l, const struct store_booking *b, bool due)
 	return status;
 }
 
+/* Ends what was noted. Its tokens are nobody's here, and its quotas another store's. */
+static enum kv_status
+end_note(struct call *c, const struct store_booking *b)
+{
+	enum kv_status status = limitlease_remove(&c->w, c->l->holder, b->grant->lease | NOTED);
+
+	if (status == KV_OK || status == KV_NOT_FOUND)
+		status = load(c);
+	if (status != KV_OK)
+		return status;
+	for (int i = 0; i < SCOPES; i++)
+		c->ask.quota[i] = (struct quota){ 0 };
+	admission_settle(&c->state, &c->ask, b->grant, &b->used, false);
+	return save(c);
+}
+
 /* A call that was not let in has to take its chance with those that ask. */
 static enum kv_status
 queue(struct limiter *l, const struct store_booking *b, bool due, uint64_t *seq)
 {
 	struct limitrecord_line line = line_of(b, due);
-	struct limitwork w;
-	enum kv_status status = limitwork_begin(l->kv, b->ask->now_ms, &w);
+	struct call c = { .l = l, .ask = *b->ask };
+	enum kv_status status = limitwork_begin(l->kv, b->ask->now_ms, &c.w);
 
 	*seq = 0;
 	if (status != KV_OK)
 		return status;
-	if (!b->grant->held && is_full(&w))
+	if (b->grant->held)
+		status = end_note(&c, b);
+	else if (is_full(&c.w))
 		status = KV_FULL;
 	if (status == KV_OK)
-		status = limitqueue_add(&w, &line);
+		status = limitqueue_add(&c.w, &line);
 	if (status == KV_OK)
-		status = limitwork_commit(&w);
+		status = limitwork_commit(&c.w);
 	else
-		limitwork_abort(&w);
-	if (status == KV_OK)
-		*seq = w.meta.seq;
-	return status;
+		limitwork_abort(&c.w);
+	if (status != KV_OK)
+		return status;
+	*seq = c.w.meta.seq;
+	if (b->grant->held)
+		atomic_fetch_sub(&l->held, 1);
+	return KV_OK;
 }
 
 /* What was used by a call that was let in must not be forgotten. */
@@ -380,22 +428,6 @@ try_kept(struct limiter *l)
 }
 
 enum store_status
-limiter_undue(struct limiter *l, uint64_t seq)
-{
-	struct limitwork w;
-	enum kv_status status = limitwork_begin(l->kv, 0, &w);
-
-	if (status != KV_OK)
-		return answer(l, status);
-	status = limitqueue_undue(&w, seq);
-	if (status == KV_OK)
-		status = limitwork_commit(&w);
-	else
-		limitwork_abort(&w);
-	return answer(l, status);
-}
-
-enum store_status
 limiter_lines(struct limiter *l, uint64_t after, limiter_each *fn, void *arg)
 {
 	struct limitqueue_at at;
@@ -445,7 +477,7 @@ limiter_forget(struct limiter *l, uint64_t upto)
 	return STORE_OK;
 }
 
-bool
+uint64_t
 limiter_waiting(struct limiter *l)
 {
 	struct limitrecord_meta meta;
@@ -453,10 +485,16 @@ limiter_waiting(struct limiter *l)
 	enum kv_status status = kv_begin(l->kv, false, &t);
 
 	if (status != KV_OK)
-		return false;
+		return 0;
 	status = limitwork_meta(&t, &meta);
 	kv_abort(&t);
-	return status == KV_OK && meta.queued > 0;
+	return status == KV_OK ? meta.queued : 0;
+}
+
+enum store_status
+limiter_pass(struct limiter *l, uint64_t seq)
+{
+	return answer(l, limitwork_need_table(l->kv, seq));
 }
 
 bool

@@ -44,13 +44,17 @@ MUST_CHECK enum store_status limiter_take(
 MUST_CHECK enum store_status limiter_settle(
     struct limiter *l, const struct store_booking *b, bool due);
 
-/* Settles nothing here (the take was another store's) but queues the line. *seq is its number; 0
- * on an error. */
+/* Notes a call that another store has let in, under grant->lease, which is below 2^63 and no other
+ * call's of this process: should the process die, the call is booked as lost here, too. Nothing else
+ * is held. Like a take it is refused where there is no room for its line. */
+MUST_CHECK enum store_status limiter_note(
+    struct limiter *l, const struct admission_ask *ask, const struct admission_grant *grant);
+
+/* Queues the line of a call that was noted, or of one that was not let in. What it has spent is
+ * spent in the purses that are in use here; else nothing is settled. *seq is its number; 0 on an
+ * error. */
 MUST_CHECK enum store_status limiter_queue(
     struct limiter *l, const struct store_booking *b, bool due, uint64_t *seq);
-
-/* Marks a queued line as no longer due; one that is gone is fine. */
-MUST_CHECK enum store_status limiter_undue(struct limiter *l, uint64_t seq);
 
 /* A queued line. due's spans and structs are filled when it is due, else ask.workspace.p is NULL.
  */
@@ -75,10 +79,13 @@ MUST_CHECK enum store_status limiter_lines(
 /* Removes queued lines up to and including upto. */
 MUST_CHECK enum store_status limiter_forget(struct limiter *l, uint64_t upto);
 
-/* True when lines are queued. */
-bool limiter_waiting(struct limiter *l);
+/* The bytes of the lines that are queued. */
+uint64_t limiter_waiting(struct limiter *l);
 
-/* True while this process holds leases. */
+/* Numbers lines from here on beyond seq. */
+MUST_CHECK enum store_status limiter_pass(struct limiter *l, uint64_t seq);
+
+/* True while this process holds leases, or has noted calls. */
 bool limiter_holds(const struct limiter *l);
 
 /* Says that this process is alive, releases what dead ones held, books what was kept, and drops

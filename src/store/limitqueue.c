@@ -1,10 +1,6 @@
 /* limitqueue: see the header. */
 #include "store/limitqueue.h"
 
-#include <stdlib.h>
-
-#include "base/log.h"
-
 #define FORGET_AT_ONCE (KV_CHANGES - 4)
 
 enum kv_status
@@ -80,30 +76,4 @@ limitqueue_forget(struct limitwork *w, uint64_t upto, bool *more)
 	}
 	*more = n == FORGET_AT_ONCE;
 	return status == KV_NOT_FOUND ? KV_OK : status;
-}
-
-enum kv_status
-limitqueue_undue(struct limitwork *w, uint64_t seq)
-{
-	struct limitrecord_key key;
-	struct span value;
-	enum kv_status status;
-	char *copy;
-
-	limitrecord_key_line(seq, &key);
-	status = kv_get(&w->t, limitrecord_span(&key), &value);
-	if (status != KV_OK)
-		return status == KV_NOT_FOUND ? KV_OK : status;
-	copy = malloc(value.n);
-	if (!copy) {
-		log_error("limits", "what=\"out of memory\"");
-		return KV_BROKEN;
-	}
-	memcpy(copy, value.p, value.n);
-	if (limitrecord_undue(copy, value.n) < 0)
-		status = limitwork_damaged("line");
-	else
-		status = kv_put(&w->t, limitrecord_span(&key), (struct span){ copy, value.n });
-	free(copy);
-	return status;
 }

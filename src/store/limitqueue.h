@@ -25,7 +25,4 @@ MUST_CHECK enum kv_status limitqueue_next(struct kv_txn *t, struct limitqueue_at
 /* Removes some lines up to and including upto. *more: there may be others. */
 MUST_CHECK enum kv_status limitqueue_forget(struct limitwork *w, uint64_t upto, bool *more);
 
-/* Marks a line as no longer due. */
-MUST_CHECK enum kv_status limitqueue_undue(struct limitwork *w, uint64_t seq);
-
 #endif

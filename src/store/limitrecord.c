@@ -28,8 +28,8 @@ struct line_head {
 	int32_t day, month;
 	uint32_t line_n;
 	uint16_t workspace_n, key_n;
-	uint32_t due;
-	uint32_t with_tail; /* it was due when it was written: a model and a tail follow */
+	uint32_t due; /* a tail and a model follow */
+	uint32_t unused;
 };
 
 struct line_tail {
@@ -395,7 +395,6 @@ limitrecord_write_line(const struct limitrecord_line *l, char *to)
 		.workspace_n = length(l->workspace),
 		.key_n = length(l->key),
 		.due = l->due,
-		.with_tail = l->due,
 	};
 
 	put(&to, &head, sizeof(head));
@@ -443,21 +442,8 @@ limitrecord_read_line(struct span value, struct limitrecord_line *out)
 	out->nanousd = head.nanousd;
 	out->day = head.day;
 	out->month = head.month;
-	out->due = head.due && head.with_tail;
+	out->due = head.due;
 	if (out->due && read_tail(&value, out) < 0)
 		return -1;
-	return 0;
-}
-
-int
-limitrecord_undue(char *value, size_t n)
-{
-	struct line_head head;
-
-	if (n < sizeof(head))
-		return -1;
-	memcpy(&head, value, sizeof(head));
-	head.due = 0;
-	memcpy(value, &head, sizeof(head));
 	return 0;
 }

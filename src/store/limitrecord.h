@@ -20,7 +20,7 @@
 #include "base/limits.h"
 #include "policy/admission.h"
 
-#define LIMITRECORD_FORMAT     1u
+#define LIMITRECORD_FORMAT     2u
 #define LIMITRECORD_HOLDER_LEN 8u
 
 enum limitrecord_kind {
@@ -147,8 +147,5 @@ void limitrecord_write_line(const struct limitrecord_line *l, char *to);
 
 /* Reads a line; its spans point into the value. -1 when it is none. */
 MUST_CHECK int limitrecord_read_line(struct span value, struct limitrecord_line *out);
-
-/* Marks the line in these bytes as no longer due. -1 when it is none. */
-MUST_CHECK int limitrecord_undue(char *value, size_t n);
 
 #endif

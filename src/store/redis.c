@@ -48,10 +48,11 @@ ask_key(struct redis *r, const uint8_t hash[static HASH_LEN], struct redislink_a
 	enum store_status status;
 
 	hash_to_hex(hash, hex);
+	w.light = true;
 	redislink_word(&w, SPAN("HGET"));
 	redislink_word(&w, SPAN(REDISSCRIPT_PREFIX "keys"));
 	redislink_word(&w, span_of(hex));
-	status = redislink_ask(r->link, &w, redislink_timeout_ms(r->link), a);
+	status = redislink_ask(r->link, &w, redislink_by_ms(r->link), a);
 	redislink_words_free(&w);
 	return status;
 }
@@ -95,27 +96,56 @@ redis_find_key(struct store *s, const uint8_t hash[static HASH_LEN], struct buf 
 	return status;
 }
 
+/* One attempt under a number of its own. */
+static enum store_status
+try_take(struct redis *r, const struct admission_ask *ask, struct admission_grant *out,
+    struct redisscript_try *try)
+{
+	enum store_status status;
+
+	*out = (struct admission_grant){ .store_mark = redisholder_mark(r->holder) };
+	if (redisholder_begin(r->holder, &out->lease) < 0)
+		return STORE_BROKEN;
+	status = redisscript_take(r->link, ask, out, try);
+	if (try->unsure)
+		redisholder_give_up(r->holder, out->lease);
+	else if (status != STORE_OK || !out->held)
+		redisholder_end(r->holder, out->lease);
+	return status;
+}
+
 /* Takes in Redis. A take without an answer is given up, so that it cannot hold anything for good,
  * and asked for again under another number when there is still time for it. */
 static enum store_status
 take_there(struct redis *r, const struct admission_ask *ask, struct admission_grant *out)
 {
-	enum store_status status = redisholder_flush(r->holder, r->link);
-	struct redisscript_doubt doubt = { 0 };
+	struct redisscript_try try = { .by_ms = redislink_by_ms(r->link) };
+	enum store_status status = redisholder_flush(r->holder, r->link, try.by_ms);
 
 	for (int i = 0; status == STORE_OK && i < TAKES; i++) {
-		*out = (struct admission_grant){ .store_mark = redisholder_mark(r->holder),
-			.lease = redisholder_number(r->holder) };
-		status = redisscript_take(r->link, ask, out, &doubt);
-		if (!doubt.unsure)
+		status = try_take(r, ask, out, &try);
+		if (!try.unsure || try.late || status != STORE_AWAY)
 			return status;
-		redisholder_give_up(r->holder, out->lease);
-		if (doubt.late || status != STORE_AWAY)
-			return status;
-		status = redisholder_flush(r->holder, r->link);
+		status = redisholder_flush(r->holder, r->link, try.by_ms);
 		if (status == STORE_OK && i == TAKES - 1)
 			status = STORE_AWAY;
 	}
+	return status;
+}
+
+/* A call that Redis has let in is noted here: its line must not be lost with this process. */
+static enum store_status
+take_noted(struct redis *r, const struct admission_ask *ask, struct admission_grant *out)
+{
+	enum store_status status = take_there(r, ask, out);
+
+	if (status != STORE_OK || !out->held)
+		return status;
+	status = limiter_note(books_limiter(r->store.books), ask, out);
+	if (status == STORE_OK)
+		return STORE_OK;
+	redisholder_give_up(r->holder, out->lease);
+	*out = (struct admission_grant){ 0 };
 	return status;
 }
 
@@ -124,11 +154,9 @@ redis_take(struct store *s, const struct admission_ask *ask, struct admission_gr
 {
 	struct redis *r = redis_of(s);
 	struct limiter *limiter = books_limiter(s->books);
-	enum store_status status = take_there(r, ask, out);
+	enum store_status status = limiter ? take_noted(r, ask, out) : STORE_BROKEN;
 
-	if (status == STORE_OK && out->held)
-		redisholder_took(r->holder);
-	if (status == STORE_AWAY && r->away_local && limiter)
+	if (status == STORE_AWAY && r->away_local)
 		status = limiter_take(limiter, ask, out);
 	if (status == STORE_OK && out->held)
 		books_hold(s->books);
@@ -136,15 +164,15 @@ redis_take(struct store *s, const struct admission_ask *ask, struct admission_gr
 }
 
 /* Settles a grant of Redis: the line is queued as due. Should this process die before it has
- * followed, or Redis not answer then, whoever carries the line to Redis settles it there. */
+ * followed, or Redis not answer then, whoever carries the line to Redis settles it there; should
+ * both come, it counts once. */
 static enum store_status
 settle_there(struct redis *r, struct store_booking *b)
 {
 	enum store_status status = books_queue(r->store.books, b, true, &b->seq);
 
-	redisholder_gave(r->holder);
 	if (status != STORE_OK)
-		redisholder_give_up(r->holder, b->grant->lease);
+		redisholder_end(r->holder, b->grant->lease);
 	return status;
 }
 
@@ -163,10 +191,10 @@ redis_settle(struct store *s, struct store_booking *b)
 static void
 redis_follow(struct store *s, const struct store_booking *b)
 {
-	if (redisscript_settle(redis_of(s)->link, books_node(s->books), b->seq, b) != STORE_OK)
-		return;
-	if (limiter_undue(books_limiter(s->books), b->seq) != STORE_OK)
-		log_warn("redis", "what=\"a settled call stays due\"");
+	struct redis *r = redis_of(s);
+
+	(void)!redisscript_settle(r->link, books_node(s->books), b->seq, b);
+	redisholder_end(r->holder, b->grant->lease);
 }
 
 static struct redistotals
@@ -193,17 +221,14 @@ redis_booked(struct store *s, struct store_mark *mark, store_row *fn, void *arg)
 	return redistotals_booked(&t, mark, fn, arg);
 }
 
+/* A server that answers and cannot be written is of no use. */
 static enum store_status
 redis_probe(struct store *s, const char **why)
 {
 	struct redis *r = redis_of(s);
-	struct redislink_words w = redislink_words();
 	struct redislink_answer a = { 0 };
-	enum store_status status;
+	enum store_status status = redisscript_probe(r->link, &a);
 
-	redislink_word(&w, SPAN("PING"));
-	status = redislink_ask(r->link, &w, redislink_timeout_ms(r->link), &a);
-	redislink_words_free(&w);
 	redislink_answer_free(&a);
 	if (status == STORE_OK)
 		return books_probe(s->books, why);
@@ -224,7 +249,7 @@ sink_beat(void *arg)
 {
 	struct redis *r = arg;
 
-	if (redisholder_beat(r->holder, r->link) == STORE_BROKEN)
+	if (redisholder_beat(r->holder, r->link, books_limiter(r->store.books)) == STORE_BROKEN)
 		log_warn("redis", "what=\"calls under way cannot be confirmed\"");
 }
 
@@ -234,7 +259,8 @@ redis_close(struct store *s)
 	struct redis *r = redis_of(s);
 
 	/* What was given up and is not told now ends with the holder. */
-	if (r->holder && r->link && redisholder_flush(r->holder, r->link) != STORE_OK)
+	if (r->holder && r->link &&
+	    redisholder_flush(r->holder, r->link, redislink_by_ms(r->link)) != STORE_OK)
 		log_warn("redis", "what=\"calls that were given up cannot be told\"");
 	books_close(s->books);
 	redislink_close(r->link);
@@ -318,11 +344,12 @@ setting(struct redislink *l, struct span command, struct span what, struct redis
 	struct redislink_words w = redislink_words();
 	enum store_status status;
 
+	w.light = true;
 	redislink_word(&w, command);
 	if (!info)
 		redislink_word(&w, SPAN("GET"));
 	redislink_word(&w, what);
-	status = redislink_ask(l, &w, redislink_timeout_ms(l), a);
+	status = redislink_ask(l, &w, redislink_by_ms(l), a);
 	redislink_words_free(&w);
 	if (status != STORE_OK)
 		return (struct span){ 0 };

@@ -12,7 +12,7 @@
 --   holders                              sorted set: holder -> when it counts as dead
 --   gone:<holder>                        hash: numbers of takes that were given up
 --   booked                               hash: node -> its last booked line
---   done:<node>                          hash: settled lines that are not booked yet
+--   done:<node>                          hash: line that is settled and not booked -> its call
 --   days                                 sorted set: "<date>:<node>" -> day
 --   totals:<date>:<node>                 hash: "workspace\0key\0model\0what" -> sum
 
@@ -299,41 +299,48 @@ local function release(account, scope, held)
 end
 
 local function lease_text(held)
-	return string.format(string.rep('%.0f ', 12), held.day, held.month, held.nanousd, held.flags,
+	return string.format(string.rep('%.0f ', 13), held.day, held.month, held.nanousd, held.flags,
 		held.taken[1], held.taken[2], held.rpm[1], held.rpm[2], held.tpm[1], held.tpm[2],
-		#held.names[1], #held.names[2]) .. held.names[1] .. held.names[2] .. held.model
+		#held.names[1], #held.names[2], held.requests) .. held.names[1] .. held.names[2] .. held.model
 end
 
 local function lease_of(text)
-	local head = string.match(text, '^' .. string.rep('%d+ ', 12))
+	local head = string.match(text, '^' .. string.rep('%d+ ', 13))
 	local n = numbers(head)
 	local rest = string.sub(text, #head + 1)
 	return {
 		day = n[1], month = n[2], nanousd = n[3], flags = n[4],
-		taken = { n[5], n[6] }, rpm = { n[7], n[8] }, tpm = { n[9], n[10] },
+		taken = { n[5], n[6] }, rpm = { n[7], n[8] }, tpm = { n[9], n[10] }, requests = n[13],
 		names = { string.sub(rest, 1, n[11]), string.sub(rest, n[11] + 1, n[11] + n[12]) },
 		model = string.sub(rest, n[11] + n[12] + 1),
 	}
 end
 
--- Gives back what a holder held that has not been heard of for too long. Its tokens stay taken.
-local function release_dead(now)
-	local dead = call('ZRANGEBYSCORE', PREFIX .. 'holders', '-inf', now, 'LIMIT', 0, 1)
-	if not dead[1] then
+-- Gives back what a lease held, which is about to be removed. Its tokens stay taken.
+local function release_lease(text)
+	local held = lease_of(text)
+	for scope, name in ipairs(held.names) do
+		local key = account_key(scope, name)
+		local account = account_of(key, call('GET', key))
+		release(account, scope, held)
+		account_put(account)
+	end
+end
+
+-- Gives back what a holder held that has not been heard of for too long. The one that asks is alive,
+-- however long Redis was away.
+local function release_dead(now, alive)
+	local silent = call('ZRANGEBYSCORE', PREFIX .. 'holders', '-inf', now, 'LIMIT', 0, 2)
+	local dead = silent[1] ~= alive and silent[1] or silent[2]
+	if not dead then
 		return
 	end
-	local leases = call('HGETALL', PREFIX .. 'lease:' .. dead[1])
+	local leases = call('HGETALL', PREFIX .. 'lease:' .. dead)
 	for i = 2, #leases, 2 do
-		local held = lease_of(leases[i])
-		for scope, name in ipairs(held.names) do
-			local key = account_key(scope, name)
-			local account = account_of(key, call('GET', key))
-			release(account, scope, held)
-			account_put(account)
-		end
+		release_lease(leases[i])
 	end
-	call('DEL', PREFIX .. 'lease:' .. dead[1])
-	call('ZREM', PREFIX .. 'holders', dead[1])
+	call('DEL', PREFIX .. 'lease:' .. dead)
+	call('ZREM', PREFIX .. 'holders', dead)
 end
 
 -- Takes: policy/admission.c.
@@ -426,7 +433,7 @@ end
 
 local function hold(s, ask, g)
 	local held = { day = g.day, month = g.month, nanousd = ask.nanousd, flags = 0, taken = {}, rpm = {},
-		tpm = {}, names = ask.names, model = ask.model }
+		tpm = {}, names = ask.names, model = ask.model, requests = ask.requests }
 	for scope, q in ipairs(ask.quota) do
 		local a = s.account[scope]
 		held.taken[scope] = math.min(ask.tokens, q.tpm)
@@ -464,7 +471,7 @@ local function take()
 	if call('HEXISTS', PREFIX .. 'gone:' .. holder, lease) == 1 then
 		return 0
 	end
-	release_dead(now)
+	release_dead(now, holder)
 	local s = state_of(ask.names, ask.model)
 	local g = grant_begin(s, ask, now)
 	refresh(s, ask, g)
@@ -502,7 +509,8 @@ local function settlement_read()
 	return x
 end
 
-local function settle_one(x, now)
+-- requests: how many are given back.
+local function settle_one(x, now, requests)
 	local leased = call('HDEL', PREFIX .. 'lease:' .. x.holder, x.lease) == 1
 	local s = state_of(x.names, x.model)
 	for scope, account in ipairs(s.account) do
@@ -513,20 +521,26 @@ local function settle_one(x, now)
 		spend(account.day, x.day, x.spent)
 		account_put(account)
 		bucket_settle(s.meter[scope].tokens, x.tpm[scope], x.taken[scope], x.tokens, now)
-		if x.tpm[scope] > 0 then
+		if requests > 0 then
+			bucket_settle(s.meter[scope].requests, x.rpm[scope], math.min(requests, x.rpm[scope]), 0, now)
+		end
+		if x.tpm[scope] > 0 or requests > 0 then
 			meter_put(s.meter[scope], x.rpm[scope], x.tpm[scope], now)
 		end
 	end
 end
 
--- Of a call that a web server let in by itself while Redis was away only the money is booked: the
--- minute of its tokens is over.
-local function spend_only(x)
-	for scope, name in ipairs(x.names) do
+-- Of a call whose take Redis does not know, because it was away or has lost it, only the money is
+-- booked: the minute of its tokens is over.
+local function spend_only(names, day, nanousd)
+	if nanousd == 0 then
+		return
+	end
+	for scope, name in ipairs(names) do
 		local key = account_key(scope, name)
 		local account = account_of(key, call('GET', key))
-		spend(account.month, x.month, x.spent)
-		spend(account.day, x.day, x.spent)
+		spend(account.month, month_of(day), nanousd)
+		spend(account.day, day, nanousd)
 		account_put(account)
 	end
 end
@@ -535,22 +549,23 @@ local function booked_of(node)
 	return tonumber(call('HGET', PREFIX .. 'booked', node) or 0)
 end
 
--- now, node, the number of the line in the node's ledger, then the settlement. A line is settled
--- once: here, or when it is booked.
+-- now, node, the number of the line in the node's ledger, the call's name, then the settlement. A
+-- call is settled once: here, or when its line is booked. After a power cut another call may come
+-- under a number that was used before.
 local function settle()
-	local now, node, seq = clock(), word(), word()
+	local now, node, seq, id = clock(), word(), word(), word()
 	local done = PREFIX .. 'done:' .. node
-	if tonumber(seq) <= booked_of(node) or call('HEXISTS', done, seq) == 1 then
+	if tonumber(seq) <= booked_of(node) or call('HGET', done, seq) == id then
 		return 0
 	end
-	settle_one(settlement_read(), now)
-	call('HSET', done, seq, 1)
+	settle_one(settlement_read(), now, 0)
+	call('HSET', done, seq, id)
 	call('PEXPIRE', done, DONE_KEPT_MS)
 	return 1
 end
 
--- A take whose answer nobody waited for: what it took is given back, or it will take nothing when
--- it comes at last.
+-- A take whose answer nobody waited for: all that it took is given back, or it will take nothing
+-- when it comes at last.
 local function cancel(holder, lease, now)
 	local text = call('HGET', PREFIX .. 'lease:' .. holder, lease)
 	if not text then
@@ -560,18 +575,38 @@ local function cancel(holder, lease, now)
 	end
 	local x = lease_of(text)
 	x.holder, x.lease, x.tokens, x.spent = holder, lease, 0, 0
-	settle_one(x, now)
+	settle_one(x, now, x.requests)
 end
 
--- now, holder, how long it lives (0: it holds nothing), then the numbers of takes to cancel.
+-- Releases the leases that their holder does not know of, up to the last number that it has given:
+-- those of calls which it has settled before Redis fell back to an older state.
+local function release_unknown(holder, last, known)
+	local leases = call('HGETALL', PREFIX .. 'lease:' .. holder)
+	for i = 1, #leases, 2 do
+		if tonumber(leases[i]) <= last and not known[leases[i]] then
+			release_lease(leases[i + 1])
+			call('HDEL', PREFIX .. 'lease:' .. holder, leases[i])
+		end
+	end
+end
+
+-- now, holder, how long it lives (0: it holds nothing), how many takes to cancel, their numbers; then
+-- the last number that it has given (0: it does not say) and all that it knows of.
 local function beat()
 	local now, holder, hold_ms = clock(), word(), number()
-	release_dead(now)
+	release_dead(now, holder)
 	if hold_ms > 0 then
 		call('ZADD', PREFIX .. 'holders', now + hold_ms, holder)
 	end
-	while at < #ARGV do
+	for _ = 1, number() do
 		cancel(holder, word(), now)
+	end
+	local last, known = number(), {}
+	while at < #ARGV do
+		known[word()] = true
+	end
+	if last > 0 then
+		release_unknown(holder, last, known)
 	end
 	return 1
 end
@@ -581,59 +616,65 @@ local function sum_add(key, field, more)
 		return
 	end
 	local sum = redis.pcall('HINCRBY', key, field, more)
-	if type(sum) == 'table' and sum.err then
-		call('HSET', key, field, HASH_MAX)
-	end
-end
-
-local function total_add(node)
-	local day, date = word(), word()
-	local row = word() .. '\0' .. word() .. '\0' .. word() .. '\0'
-	local key = PREFIX .. 'totals:' .. date .. ':' .. node
-	call('ZADD', PREFIX .. 'days', day, date .. ':' .. node)
-	for _, what in ipairs(SUMS) do
-		sum_add(key, row .. what, word())
-	end
-end
-
-local function total_skip()
-	at = at + 5 + #SUMS
-end
-
--- Reads how a line is to be settled: 0 not at all (any more), 1 by its lease, 2 its money alone.
-local function line_settle(how, fresh, done, seq, now)
-	local x = how ~= '0' and settlement_read()
-	if not fresh then
+	if type(sum) ~= 'table' or not sum.err then
 		return
 	end
-	if call('HDEL', done, seq) == 1 then
-		return
+	if not string.find(sum.err, 'overflow', 1, true) then
+		error(sum.err)
 	end
-	if how == '1' then
-		settle_one(x, now)
-	elseif how == '2' then
-		spend_only(x)
+	call('HSET', key, field, HASH_MAX)
+end
+
+-- A line: its number, its call's name, its row and sums; 1 and the settlement when it was taken here.
+local function line_read()
+	local line = { seq = word(), id = word(), day = number(), date = word(), names = { word(), word() },
+		model = word(), sums = {} }
+	for i = 1, #SUMS do
+		line.sums[i] = word()
+	end
+	if word() == '1' then
+		line.settlement = settlement_read()
+	end
+	return line
+end
+
+local function total_add(node, line)
+	local row = line.names[1] .. '\0' .. line.names[2] .. '\0' .. line.model .. '\0'
+	local key = PREFIX .. 'totals:' .. line.date .. ':' .. node
+	call('ZADD', PREFIX .. 'days', line.day, line.date .. ':' .. node)
+	for i, what in ipairs(SUMS) do
+		sum_add(key, row .. what, line.sums[i])
 	end
 end
 
--- now, node, how many lines, then each: its number, its row and sums, its settlement. Lines that
--- were booked before are passed over. Gives the last number that is booked.
+local function line_settle(node, line, now)
+	local done = PREFIX .. 'done:' .. node
+	local settled = call('HGET', done, line.seq) == line.id
+	call('HDEL', done, line.seq)
+	if settled then
+		return
+	end
+	if line.settlement then
+		settle_one(line.settlement, now, 0)
+	else
+		spend_only(line.names, line.day, tonumber(line.sums[#SUMS]))
+	end
+end
+
+-- now, node, how many lines, then the lines. Those that were booked before are passed over. Gives
+-- the last number that is booked.
 local function book()
 	local now, node = clock(), word()
 	local booked = booked_of(node)
-	local done = PREFIX .. 'done:' .. node
 	for _ = 1, number() do
-		local seq = word()
-		local fresh = tonumber(seq) > booked
-		if fresh then
-			total_add(node)
-			booked = tonumber(seq)
-		else
-			total_skip()
+		local line = line_read()
+		if tonumber(line.seq) > booked then
+			total_add(node, line)
+			line_settle(node, line, now)
+			call('HSET', PREFIX .. 'booked', node, line.seq)
+			booked = tonumber(line.seq)
 		end
-		line_settle(word(), fresh, done, seq, now)
 	end
-	call('HSET', PREFIX .. 'booked', node, string.format('%.0f', booked))
 	return booked
 end
 

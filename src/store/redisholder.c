@@ -9,17 +9,24 @@
 #include "base/log.h"
 #include "store/redisscript.h"
 
-#define GONE_STEP 64u
+#define STEP 64u
+
+/* Numbers begin somewhere, so that those of two holders of one process differ, and stay small
+ * enough for the script's doubles. */
+#define FIRST_MAX (UINT64_C(1) << 52)
+
+struct numbers {
+	uint64_t *at;
+	size_t n, max;
+};
 
 struct redisholder {
 	unsigned users;
 	uint64_t mark;
-	_Atomic uint64_t number;
-	_Atomic int64_t held;
-	_Atomic bool any_gone; /* gone_n > 0, to be looked at without the lock */
+	_Atomic bool any_gone; /* gone.n > 0, to be looked at without the lock */
 	pthread_mutex_t lock;  /* guards what follows */
-	uint64_t *gone;
-	size_t gone_n, gone_max;
+	uint64_t last;	       /* the last number that was given */
+	struct numbers known, gone;
 };
 
 struct redisholder *
@@ -27,12 +34,14 @@ redisholder_open(void)
 {
 	struct redisholder *h = calloc(1, sizeof(*h));
 
-	if (!h || hash_random(&h->mark, sizeof(h->mark)) < 0) {
+	if (!h || hash_random(&h->mark, sizeof(h->mark)) < 0 ||
+	    hash_random(&h->last, sizeof(h->last)) < 0) {
 		log_error("redis", "what=\"out of memory or randomness\"");
 		free(h);
 		return NULL;
 	}
 	h->mark |= REDISSCRIPT_MARK;
+	h->last %= FIRST_MAX;
 	h->users = 1;
 	(void)pthread_mutex_init(&h->lock, NULL);
 	return h;
@@ -51,7 +60,8 @@ redisholder_close(struct redisholder *h)
 	if (!h || --h->users > 0)
 		return;
 	(void)pthread_mutex_destroy(&h->lock);
-	free(h->gone);
+	free(h->known.at);
+	free(h->gone.at);
 	free(h);
 }
 
@@ -61,88 +71,154 @@ redisholder_mark(const struct redisholder *h)
 	return h->mark;
 }
 
-uint64_t
-redisholder_number(struct redisholder *h)
+static int
+need_room(struct numbers *of)
 {
-	return atomic_fetch_add(&h->number, 1) + 1;
+	uint64_t *more;
+
+	if (of->n < of->max)
+		return 0;
+	more = reallocarray(of->at, of->max + STEP, sizeof(*of->at));
+	if (!more)
+		return -1;
+	of->at = more;
+	of->max += STEP;
+	return 0;
 }
 
-void
-redisholder_took(struct redisholder *h)
-{
-	(void)atomic_fetch_add(&h->held, 1);
-}
-
-void
-redisholder_gave(struct redisholder *h)
-{
-	(void)atomic_fetch_sub(&h->held, 1);
-}
-
-/* The lock is held. */
 static void
-add_gone(struct redisholder *h, uint64_t number)
+drop(struct numbers *of, uint64_t number)
 {
-	if (h->gone_n == h->gone_max) {
-		uint64_t *more = reallocarray(h->gone, h->gone_max + GONE_STEP, sizeof(*h->gone));
-
-		if (!more) {
-			log_error("redis", "what=\"out of memory: a call stays counted\"");
-			return;
-		}
-		h->gone = more;
-		h->gone_max += GONE_STEP;
+	for (size_t i = of->n; i-- > 0;) {
+		if (of->at[i] != number)
+			continue;
+		of->at[i] = of->at[--of->n];
+		return;
 	}
-	h->gone[h->gone_n++] = number;
-	atomic_store(&h->any_gone, true);
 }
 
+int
+redisholder_begin(struct redisholder *h, uint64_t *number)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&h->lock);
+	rc = need_room(&h->known);
+	if (rc == 0)
+		*number = h->known.at[h->known.n++] = ++h->last;
+	(void)pthread_mutex_unlock(&h->lock);
+	if (rc < 0)
+		log_error("redis", "what=\"out of memory\"");
+	return rc;
+}
+
+void
+redisholder_end(struct redisholder *h, uint64_t number)
+{
+	(void)pthread_mutex_lock(&h->lock);
+	drop(&h->known, number);
+	(void)pthread_mutex_unlock(&h->lock);
+}
+
+/* Without memory for it the next beat finds the lease, but not the take that comes after it. */
 void
 redisholder_give_up(struct redisholder *h, uint64_t number)
 {
 	(void)pthread_mutex_lock(&h->lock);
-	add_gone(h, number);
+	drop(&h->known, number);
+	if (need_room(&h->gone) == 0)
+		h->gone.at[h->gone.n++] = number;
+	atomic_store(&h->any_gone, true);
 	(void)pthread_mutex_unlock(&h->lock);
 }
 
-/* Tells what was given up; it is put back when the server did not take it. */
+/* Tells what was given up, and with a whole beat what is not; it is given up again when the server
+ * did not take it. */
 static enum store_status
-tell(struct redisholder *h, struct redislink *l, bool alive)
+tell(struct redisholder *h, struct redislink *l, struct redisscript_beat *b, int64_t by_ms)
 {
-	struct redisscript_beat beat = { .mark = h->mark, .alive = alive };
+	struct numbers gone;
 	enum store_status status;
-	uint64_t *gone;
 
 	(void)pthread_mutex_lock(&h->lock);
-	beat.gone = gone = h->gone;
-	beat.gone_n = h->gone_n;
-	h->gone = NULL;
-	h->gone_n = h->gone_max = 0;
+	gone = h->gone;
+	h->gone = (struct numbers){ 0 };
 	atomic_store(&h->any_gone, false);
+	b->mark = h->mark;
+	b->alive = h->known.n > 0;
 	(void)pthread_mutex_unlock(&h->lock);
-	status = redisscript_beat(l, &beat);
-	if (status != STORE_OK) {
-		(void)pthread_mutex_lock(&h->lock);
-		for (size_t i = 0; i < beat.gone_n; i++)
-			add_gone(h, gone[i]);
-		(void)pthread_mutex_unlock(&h->lock);
-	}
-	free(gone);
+	b->gone = gone.at;
+	b->gone_n = gone.n;
+	status = redisscript_beat(l, b, by_ms);
+	for (size_t i = 0; status != STORE_OK && i < gone.n; i++)
+		redisholder_give_up(h, gone.at[i]);
+	free(gone.at);
 	return status;
 }
 
 enum store_status
-redisholder_flush(struct redisholder *h, struct redislink *l)
+redisholder_flush(struct redisholder *h, struct redislink *l, int64_t by_ms)
 {
-	if (!atomic_load(&h->any_gone))
-		return STORE_OK;
-	return tell(h, l, atomic_load(&h->held) > 0);
+	struct redisscript_beat b = { 0 };
+
+	return atomic_load(&h->any_gone) ? tell(h, l, &b, by_ms) : STORE_OK;
+}
+
+/* All that is not at its end. */
+struct known {
+	uint64_t mark;
+	struct numbers numbers;
+	bool broken;
+};
+
+static void
+add_known(struct known *k, uint64_t number)
+{
+	if (need_room(&k->numbers) == 0)
+		k->numbers.at[k->numbers.n++] = number;
+	else
+		k->broken = true;
+}
+
+/* A call that is settled here and may not be there. */
+static int
+add_queued(void *arg, const struct limiter_line *line)
+{
+	struct known *k = arg;
+
+	if (line->due && line->grant.held && line->grant.store_mark == k->mark)
+		add_known(k, line->grant.lease);
+	return k->broken;
+}
+
+/* The queue is looked at after the numbers: a call leaves them when it is queued. */
+static uint64_t
+gather(struct redisholder *h, struct limiter *queue, struct known *k)
+{
+	uint64_t last;
+
+	k->mark = h->mark;
+	(void)pthread_mutex_lock(&h->lock);
+	last = h->last;
+	for (size_t i = 0; i < h->known.n; i++)
+		add_known(k, h->known.at[i]);
+	(void)pthread_mutex_unlock(&h->lock);
+	if (limiter_lines(queue, 0, add_queued, k) != STORE_OK || k->broken)
+		return 0;
+	return last;
 }
 
 enum store_status
-redisholder_beat(struct redisholder *h, struct redislink *l)
+redisholder_beat(struct redisholder *h, struct redislink *l, struct limiter *queue)
 {
-	bool alive = atomic_load(&h->held) > 0;
+	struct known k = { 0 };
+	struct redisscript_beat b = { .last = gather(h, queue, &k) };
+	enum store_status status = STORE_OK;
 
-	return alive || atomic_load(&h->any_gone) ? tell(h, l, alive) : STORE_OK;
+	b.known = k.numbers.at;
+	b.known_n = b.last > 0 ? k.numbers.n : 0;
+	if (k.numbers.n > 0 || atomic_load(&h->any_gone))
+		status = tell(h, l, &b, redislink_by_ms(l));
+	free(k.numbers.at);
+	return status;
 }

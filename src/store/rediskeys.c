@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "policy/key.h"
 #include "store/redislink.h"
 #include "store/redisscript.h"
 
 #define KEYS	    REDISSCRIPT_PREFIX "keys"
-#define WAIT_MS	    30000 /* for all lines at once */
+#define WAIT_MS	    30000 /* for many lines */
 #define ATTEMPTS    10
 #define LINES_STEP  1024u
 #define WRITES_EACH 500u /* lines of one command */
@@ -156,7 +157,7 @@ static int
 ask(struct redislink *l, struct redislink_hold *h, const struct redislink_words *w)
 {
 	struct redislink_answer a = { 0 };
-	enum store_status status = redislink_hold_ask(l, h, w, WAIT_MS, &a);
+	enum store_status status = redislink_hold_ask(l, h, w, clock_mono_ms() + WAIT_MS, &a);
 	int rc = status == STORE_OK ? 0 : complain_status(l, &a);
 
 	redislink_answer_free(&a);
@@ -240,7 +241,7 @@ commit(struct redislink *l, struct redislink_hold *h)
 	enum edited result = EDIT_FAILED;
 
 	redislink_word(&w, SPAN("EXEC"));
-	if (redislink_hold_ask(l, h, &w, WAIT_MS, &a) != STORE_OK)
+	if (redislink_hold_ask(l, h, &w, clock_mono_ms() + WAIT_MS, &a) != STORE_OK)
 		(void)complain_status(l, &a);
 	else
 		result = redislink_is_list(&a) ? EDITED : EDIT_AGAIN;
@@ -282,7 +283,7 @@ read_all(struct redislink *l, struct redislink_hold *h, struct redislink_answer 
 
 	redislink_word(&w, SPAN("HGETALL"));
 	redislink_word(&w, SPAN(KEYS));
-	status = redislink_hold_ask(l, h, &w, WAIT_MS, a);
+	status = redislink_hold_ask(l, h, &w, clock_mono_ms() + WAIT_MS, a);
 	redislink_words_free(&w);
 	return status == STORE_OK ? 0 : complain_status(l, a);
 }
@@ -314,7 +315,7 @@ attempt(struct redislink *l, keyfile_change *change, void *arg)
 	struct redislink_hold *h = NULL;
 	enum edited result = EDIT_FAILED;
 
-	if (redislink_hold(l, &h) != STORE_OK)
+	if (redislink_hold(l, redislink_by_ms(l), &h) != STORE_OK)
 		(void)complain_status(l, &e.all);
 	else
 		result = edit_once(l, h, &e);
@@ -355,7 +356,7 @@ rediskeys_read(const struct conf *c, struct buf *text)
 
 	if (!l)
 		return -1;
-	if (redislink_hold(l, &h) != STORE_OK)
+	if (redislink_hold(l, redislink_by_ms(l), &h) != STORE_OK)
 		(void)complain_status(l, &a);
 	else if (read_all(l, h, &a) == 0 && read_lines(&a, &lines) == 0)
 		rc = write_text(&lines, text);

@@ -1,7 +1,7 @@
 /* redislink: see the header. Idle connections are a stack, so that those which are not needed stay
- * idle and a burst leaves no mark on the next. When connecting fails, or a question gets no answer
- * while nobody else gets one, the link is shut: everybody fails at once, and from time to time one
- * caller tries again. */
+ * idle and a burst leaves no mark on the next. When connecting fails, a question gets no answer
+ * while nobody else gets one, or the server is not the one that it was, the link is shut: everybody
+ * fails at once, and from time to time one caller tries again. */
 #include "store/redislink.h"
 
 #include <assert.h>
@@ -23,7 +23,8 @@
 #define WORDS_MAX   (64 * MIB)
 #define NUMBER_LEN  24
 #define READ_STEP   16384u
-#define TELL_MS	    60000 /* how often the same trouble is logged */
+#define TELL_MS	    60000 /* how often the same trouble is logged, ... */
+#define TELL_NEW_MS 5000  /* ... and how soon another one */
 #define GREETINGS   3
 #define CLIENT_NAME "postern"
 
@@ -33,23 +34,30 @@ struct redislink_hold {
 	bool fresh; /* it was made for this question */
 };
 
+/* Which questions the server refuses. Those of the other sort may be answered all the time. */
+#define TROUBLE_LIGHT 1u
+#define TROUBLE_OTHER 2u
+
 struct redislink {
 	struct conf_store conf; /* a copy */
-	struct redissock_trust *trust;
+	struct redissock_peer *peer;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t given;
 	struct redislink_hold *idle[POOL_MAX];
 	size_t idle_n, open_n;
 	int64_t answered_ms; /* when anybody got an answer last */
 	bool shut, probing;
+	enum store_status shut_status;
 	int64_t shut_until_ms;
+	const char *why;  /* the last trouble; NULL: there is none */
+	unsigned refuses; /* TROUBLE_ bits */
 	const char *told; /* what the log was told last; NULL: all is well */
 	int64_t told_ms;
 };
 
-/* What an error of the server means. The first word of its text is its name. */
+/* What an error of the server means, by how its text begins. */
 struct meaning {
-	struct span name;
+	struct span text;
 	enum store_status status;
 	bool elsewhere; /* another server may have taken over: connect anew */
 	const char *why;
@@ -61,27 +69,29 @@ struct meaning {
 	}
 
 static const struct meaning meanings[] = {
-	{ NAMED("NOSCRIPT"), STORE_NOT_FOUND, false, "it does not know the script" },
-	{ NAMED("LOADING"), STORE_AWAY, false, "it is loading its data" },
-	{ NAMED("BUSY"), STORE_AWAY, false, "it is busy with another script" },
-	{ NAMED("OOM"), STORE_AWAY, false, "it is out of memory" },
-	{ NAMED("MISCONF"), STORE_AWAY, false, "it cannot save its data" },
-	{ NAMED("NOREPLICAS"), STORE_AWAY, false, "it has too few replicas" },
-	{ NAMED("TRYAGAIN"), STORE_AWAY, false, "its cluster is changing" },
-	{ NAMED("CLUSTERDOWN"), STORE_AWAY, false, "its cluster is down" },
-	{ NAMED("MASTERDOWN"), STORE_AWAY, true, "its master is down" },
-	{ NAMED("READONLY"), STORE_AWAY, true, "it is a replica, which cannot be written" },
-	{ NAMED("UNBLOCKED"), STORE_AWAY, true, "it became a replica" },
-	{ NAMED("MOVED"), STORE_BROKEN, false,
+	{ NAMED("NOSCRIPT "), STORE_NOT_FOUND, false, "it does not know the script" },
+	{ NAMED("LOADING "), STORE_AWAY, false, "it is loading its data" },
+	{ NAMED("BUSY "), STORE_AWAY, false, "it is busy with another script" },
+	{ NAMED("OOM "), STORE_AWAY, false, "its memory is full" },
+	{ NAMED("MISCONF "), STORE_AWAY, false, "it cannot save its data" },
+	{ NAMED("NOREPLICAS "), STORE_AWAY, false, "it has too few replicas" },
+	{ NAMED("TRYAGAIN "), STORE_AWAY, false, "its cluster is changing" },
+	{ NAMED("CLUSTERDOWN "), STORE_AWAY, false, "its cluster is down" },
+	{ NAMED("MASTERDOWN "), STORE_AWAY, true, "its master is down" },
+	{ NAMED("READONLY "), STORE_AWAY, true, "it is a replica, which cannot be written" },
+	{ NAMED("UNBLOCKED "), STORE_AWAY, true, "it became a replica" },
+	{ NAMED("ERR max number of clients"), STORE_AWAY, true, "it has too many clients" },
+	{ NAMED("MOVED "), STORE_BROKEN, false,
 	    "it is not the node of a cluster that has the keys" },
-	{ NAMED("NOAUTH"), STORE_BROKEN, true, "it wants a password" },
-	{ NAMED("WRONGPASS"), STORE_BROKEN, true, "it refuses the user or the password" },
-	{ NAMED("NOPERM"), STORE_BROKEN, false, "the user may not do what is needed" },
+	{ NAMED("NOAUTH "), STORE_BROKEN, true, "it wants a password" },
+	{ NAMED("WRONGPASS "), STORE_BROKEN, true, "it refuses the user or the password" },
+	{ NAMED("ERR AUTH "), STORE_BROKEN, true, "it knows no password, but one is configured" },
+	{ NAMED("NOPERM "), STORE_BROKEN, false, "the user may not do what is needed" },
+	{ NAMED("ERR The user executing the script can't"), STORE_BROKEN, false,
+	    "the user may not do what is needed" },
+	{ NAMED("ERR ACL failure in script"), STORE_BROKEN, false,
+	    "the user may not do what is needed" },
 };
-
-/* NOPERM as it reads in a script. */
-static const struct meaning forbidden = { NAMED(""), STORE_BROKEN, false,
-	"the user may not do what is needed" };
 
 static const struct meaning refused = { NAMED(""), STORE_BROKEN, false, "it refuses the question" };
 
@@ -173,8 +183,7 @@ redislink_open(const struct conf_store *c)
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&l->given, &attributes);
 	(void)pthread_condattr_destroy(&attributes);
-	if (copy_conf(&l->conf, c) == 0 &&
-	    (!c->tls || (l->trust = redissock_trust_open(c->ca_file, &why))))
+	if (copy_conf(&l->conf, c) == 0 && (l->peer = redissock_peer_open(&l->conf, &why)))
 		return l;
 	log_error("redis", "what=\"%s\"", why);
 	redislink_close(l);
@@ -199,7 +208,7 @@ redislink_close(struct redislink *l)
 		return;
 	for (size_t i = 0; i < l->idle_n; i++)
 		free_connection(l->idle[i]);
-	redissock_trust_close(l->trust);
+	redissock_peer_close(l->peer);
 	(void)pthread_cond_destroy(&l->given);
 	(void)pthread_mutex_destroy(&l->lock);
 	free_conf(&l->conf);
@@ -207,9 +216,9 @@ redislink_close(struct redislink *l)
 }
 
 int64_t
-redislink_timeout_ms(const struct redislink *l)
+redislink_by_ms(const struct redislink *l)
 {
-	return l->conf.timeout_ms;
+	return clock_mono_ms() + l->conf.timeout_ms;
 }
 
 const char *
@@ -218,25 +227,43 @@ redislink_why(struct redislink *l)
 	const char *why;
 
 	(void)pthread_mutex_lock(&l->lock);
-	why = l->told;
+	why = l->why;
 	(void)pthread_mutex_unlock(&l->lock);
 	return why;
 }
 
-/* Tells the log what has changed; why NULL: it answers. The lock is held. */
+/* Notes why the server cannot be used; said: its own words, where those can hold no secret. The
+ * lock is held. */
 static void
-tell(struct redislink *l, const char *why)
+note_trouble(struct redislink *l, const char *why, struct span said)
 {
 	int64_t now_ms = clock_mono_ms();
+	char text[LOG_VALUE_LEN];
 
-	if (why ? why == l->told && now_ms - l->told_ms < TELL_MS : !l->told)
+	l->why = why;
+	if (l->told && now_ms - l->told_ms < (why == l->told ? TELL_MS : TELL_NEW_MS))
 		return;
 	l->told = why;
 	l->told_ms = now_ms;
-	if (why)
-		log_warn("redis", "what=\"cannot be used\" why=\"%s\"", why);
+	if (said.n > 0)
+		log_warn("redis", "what=\"cannot be used\" why=\"%s\" said=%s", why,
+		    log_value(said, text));
 	else
+		log_warn("redis", "what=\"cannot be used\" why=\"%s\"", why);
+}
+
+/* Notes a good answer to a question of this sort. What refuses the other sort is still there. The
+ * lock is held. */
+static void
+note_answer(struct redislink *l, unsigned sort)
+{
+	l->refuses &= ~sort;
+	if (l->refuses != 0)
+		return;
+	l->why = NULL;
+	if (l->told)
 		log_info("redis", "what=\"answers again\"");
+	l->told = NULL;
 }
 
 /* Writes the questions; 0 when all of it went out. */
@@ -275,48 +302,44 @@ read_reply(struct redislink_hold *h, int64_t deadline_ms)
 static const struct meaning *
 meaning_of(const redisReply *r)
 {
-	struct span text = { r->str, r->len };
-	struct span name;
+	const struct span text = { r->str, r->len };
 
-	if (span_starts(text, SPAN("ERR The user executing the script can't")))
-		return &forbidden;
-	if (!span_next(&text, ' ', &name))
-		return &refused;
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
-		if (span_eq(meanings[i].name, name))
+		if (span_starts(text, meanings[i].text))
 			return &meanings[i];
 	return &refused;
 }
 
-/* Asks over one connection. *spoilt: it is not to be used again. */
+/* Asks over one connection. An error is left in the answer. *spoilt: it is not to be used again. */
 static enum store_status
-ask_over(struct redislink_hold *h, const struct redislink_words *w, int64_t wait_ms,
+ask_over(struct redislink_hold *h, const struct redislink_words *w, int64_t by_ms,
     struct redislink_answer *a, bool *spoilt)
 {
-	int64_t deadline_ms = clock_mono_ms() + wait_ms;
 	const struct meaning *m;
 
 	*spoilt = true;
-	a->sent = !w->broken;
-	if (send_words(h, w, deadline_ms) == 0)
-		a->reply = read_reply(h, deadline_ms);
+	if (w->broken) {
+		a->why = "out of memory";
+		return STORE_BROKEN;
+	}
+	if (clock_mono_ms() >= by_ms) {
+		a->why = "it does not answer in time";
+		return STORE_AWAY;
+	}
+	a->sent = true;
+	/* A server that has closed the connection may have said why before. */
+	(void)!send_words(h, w, by_ms);
+	a->reply = read_reply(h, by_ms);
 	if (!a->reply) {
-		a->late = clock_mono_ms() >= deadline_ms;
+		a->late = clock_mono_ms() >= by_ms;
 		a->why = a->late ? "it does not answer in time" : "the connection was lost";
 		return STORE_AWAY;
 	}
+	a->sent = false;
 	*spoilt = false;
 	if (a->reply->type != REDIS_REPLY_ERROR)
 		return STORE_OK;
 	m = meaning_of(a->reply);
-	if (m == &refused) {
-		char text[LOG_VALUE_LEN];
-
-		log_error("redis", "what=\"it refuses the question\" why=%s",
-		    log_value((struct span){ a->reply->str, a->reply->len }, text));
-	}
-	redislink_answer_free(a);
-	a->sent = false;
 	a->why = m->why;
 	*spoilt = m->elsewhere;
 	return m->status;
@@ -382,7 +405,7 @@ greet(const struct redislink *l, struct redislink_hold *h, int64_t by_ms, const 
 		struct redislink_answer a = { 0 };
 		bool spoilt;
 
-		status = ask_over(h, &w[i], by_ms - clock_mono_ms(), &a, &spoilt);
+		status = ask_over(h, &w[i], by_ms, &a, &spoilt);
 		if (status != STORE_OK)
 			*why = a.why;
 		if (status == STORE_BROKEN && i == n - 1 && !spoilt)
@@ -396,9 +419,8 @@ greet(const struct redislink *l, struct redislink_hold *h, int64_t by_ms, const 
 
 /* A new connection, greeted. */
 static enum store_status
-connect_new(const struct redislink *l, struct redislink_hold **out, const char **why)
+connect_new(const struct redislink *l, int64_t by_ms, struct redislink_hold **out, const char **why)
 {
-	int64_t by_ms = clock_mono_ms() + l->conf.timeout_ms;
 	struct redislink_hold *h = calloc(1, sizeof(*h));
 	enum store_status status = STORE_AWAY;
 
@@ -408,7 +430,7 @@ connect_new(const struct redislink *l, struct redislink_hold **out, const char *
 	h->sock.fd = -1;
 	h->fresh = true;
 	h->reader = redisReaderCreate();
-	if (h->reader && redissock_connect(&h->sock, &l->conf, l->trust, by_ms, why) == 0)
+	if (h->reader && redissock_connect(&h->sock, l->peer, by_ms, why) == 0)
 		status = greet(l, h, by_ms, why);
 	if (status == STORE_OK)
 		*out = h;
@@ -434,94 +456,127 @@ pop_idle(struct redislink *l)
 	return NULL;
 }
 
+/* Nobody tries for a while. The lock is held. */
 static void
-shut(struct redislink *l)
+shut(struct redislink *l, enum store_status status)
 {
 	l->shut = true;
+	l->shut_status = status;
 	l->shut_until_ms = clock_mono_ms() + REDISLINK_AGAIN_MS;
+	(void)pthread_cond_broadcast(&l->given);
+}
+
+/* As shut, when no connection is of use any more. */
+static void
+shut_all(struct redislink *l, enum store_status status)
+{
+	while (l->idle_n > 0) {
+		free_connection(l->idle[--l->idle_n]);
+		l->open_n--;
+	}
+	shut(l, status);
 }
 
 /* Waits until an idle connection is there (*out) or a new one may be made. The lock is held. */
 static enum store_status
-enter(struct redislink *l, struct redislink_hold **out)
+enter(struct redislink *l, int64_t by_ms, struct redislink_hold **out)
 {
-	int64_t deadline_ms = clock_mono_ms() + l->conf.timeout_ms;
-	const struct timespec until = { deadline_ms / 1000, deadline_ms % 1000 * 1000000 };
+	const struct timespec until = { by_ms / 1000, by_ms % 1000 * 1000000 };
 
 	for (;;) {
 		*out = pop_idle(l);
 		if (*out)
 			return STORE_OK;
 		if (l->shut && (l->probing || clock_mono_ms() < l->shut_until_ms))
-			return STORE_AWAY;
+			return l->shut_status;
 		if (l->open_n < POOL_MAX)
 			break;
-		if (pthread_cond_timedwait(&l->given, &l->lock, &until) != 0)
+		if (pthread_cond_timedwait(&l->given, &l->lock, &until) != 0) {
+			note_trouble(
+			    l, "its answers take too long for all who ask", (struct span){ 0 });
 			return STORE_AWAY;
+		}
 	}
 	l->probing = l->shut;
 	l->open_n++;
 	return STORE_OK;
 }
 
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 enum store_status
-redislink_hold(struct redislink *l, struct redislink_hold **out)
+redislink_hold(struct redislink *l, int64_t by_ms, struct redislink_hold **out)
 {
 	enum store_status status;
 	const char *why = NULL;
 
+	by_ms = earlier(by_ms, redislink_by_ms(l));
 	(void)pthread_mutex_lock(&l->lock);
-	status = enter(l, out);
+	status = enter(l, by_ms, out);
 	(void)pthread_mutex_unlock(&l->lock);
 	if (status != STORE_OK || *out)
 		return status;
-	status = connect_new(l, out, &why);
+	status = connect_new(l, by_ms, out, &why);
 	(void)pthread_mutex_lock(&l->lock);
 	l->probing = false;
 	if (status == STORE_OK) {
 		l->shut = false;
 	} else {
 		l->open_n--;
-		shut(l);
-		tell(l, why);
-		(void)pthread_cond_broadcast(&l->given);
+		note_trouble(l, why, (struct span){ 0 });
+		shut(l, status);
 	}
 	(void)pthread_mutex_unlock(&l->lock);
 	return status;
 }
 
-/* A question over h was not answered in time. When nobody got an answer since it was asked the
- * server is silent as a whole: the others need not wait for it, too. The lock is held. */
+/* Notes what became of a question. The lock is held. */
 static void
-found_silent(struct redislink *l, int64_t asked_ms)
+note_outcome(struct redislink *l, unsigned sort, enum store_status status,
+    const struct redislink_answer *a, int64_t asked_ms)
 {
-	if (l->answered_ms >= asked_ms)
-		return;
-	while (l->idle_n > 0) {
-		free_connection(l->idle[--l->idle_n]);
-		l->open_n--;
+	int64_t now_ms = clock_mono_ms();
+
+	if (a->reply) {
+		l->answered_ms = now_ms;
+	} else if (a->late && l->answered_ms < asked_ms &&
+	    now_ms - asked_ms >= l->conf.timeout_ms / 2) {
+		/* Nobody got an answer since: the others need not wait for it, too. */
+		shut_all(l, STORE_AWAY);
 	}
-	shut(l);
+	if (status == STORE_OK) {
+		note_answer(l, sort);
+	} else if (status != STORE_NOT_FOUND) {
+		struct span said = { 0 };
+
+		l->refuses |= a->reply ? sort : 0;
+		if (a->why == refused.why)
+			said = (struct span){ a->reply->str, a->reply->len };
+		note_trouble(l, a->why, said);
+	}
 }
 
 enum store_status
 redislink_hold_ask(struct redislink *l, struct redislink_hold *h, const struct redislink_words *w,
-    int64_t wait_ms, struct redislink_answer *a)
+    int64_t by_ms, struct redislink_answer *a)
 {
 	int64_t asked_ms = clock_mono_ms();
 	bool spoilt;
-	enum store_status status = ask_over(h, w, wait_ms, a, &spoilt);
+	enum store_status status = ask_over(h, w, by_ms, a, &spoilt);
 
 	if (spoilt)
 		redissock_close(&h->sock);
 	(void)pthread_mutex_lock(&l->lock);
-	if (a->reply || !a->sent)
-		l->answered_ms = clock_mono_ms();
-	else if (a->late)
-		found_silent(l, asked_ms);
-	if (status == STORE_OK || a->why)
-		tell(l, status == STORE_NOT_FOUND ? NULL : a->why);
+	note_outcome(l, w->light ? TROUBLE_LIGHT : TROUBLE_OTHER, status, a, asked_ms);
+	if (spoilt && a->reply)
+		shut_all(l, status);
 	(void)pthread_mutex_unlock(&l->lock);
+	if (status != STORE_OK)
+		redislink_answer_free(a);
 	return status;
 }
 
@@ -541,8 +596,8 @@ redislink_hold_end(struct redislink *l, struct redislink_hold *h, bool spoilt)
 }
 
 enum store_status
-redislink_ask(struct redislink *l, const struct redislink_words *w, int64_t wait_ms,
-    struct redislink_answer *a)
+redislink_ask(
+    struct redislink *l, const struct redislink_words *w, int64_t by_ms, struct redislink_answer *a)
 {
 	enum store_status status;
 	struct redislink_hold *h;
@@ -551,11 +606,11 @@ redislink_ask(struct redislink *l, const struct redislink_words *w, int64_t wait
 		bool fresh;
 
 		*a = (struct redislink_answer){ 0 };
-		status = redislink_hold(l, &h);
+		status = redislink_hold(l, by_ms, &h);
 		if (status != STORE_OK)
 			return status;
 		fresh = h->fresh;
-		status = redislink_hold_ask(l, h, w, wait_ms, a);
+		status = redislink_hold_ask(l, h, w, by_ms, a);
 		redislink_hold_end(l, h, false);
 		/* A connection that had lain idle may have been dead without a sign of it. */
 		if (status != STORE_AWAY || !a->sent || a->late || w->once || fresh)

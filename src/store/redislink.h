@@ -1,7 +1,7 @@
 /* redislink: the connections of a process to one Redis server, and questions over them. It connects
  * again by itself, keeps every wait within a limit, and says for each question without an answer
  * whether the server may have got it. The home of hiredis, which reads the answers. Reasons are
- * logged here, when they change. */
+ * logged here, when they change. Times are of clock_mono_ms. */
 #ifndef POSTERN_STORE_REDISLINK_H
 #define POSTERN_STORE_REDISLINK_H
 
@@ -23,6 +23,7 @@ struct redislink_words {
 	struct buf text;
 	size_t n;
 	bool once;   /* it must not reach the server twice */
+	bool light;  /* a server that cannot write now answers it all the same */
 	bool broken; /* a word was lost for lack of memory */
 };
 
@@ -56,20 +57,21 @@ struct redislink *redislink_open(const struct conf_store *c);
 /* Closes all connections; nobody may be asking. NULL is fine. */
 void redislink_close(struct redislink *l);
 
-/* Asks over a connection of the pool. STORE_OK: the answer is there, also an empty one.
- * STORE_NOT_FOUND: the server does not know the script. STORE_AWAY: there is no server, or it says
- * that it cannot now. STORE_BROKEN: it refuses the password or the question. wait_ms is for the
- * answer alone; connecting, or waiting for a free connection, may take the configured time once.
- * The caller frees the answer whatever is returned. */
+/* Asks over a connection of the pool; the answer is there by by_ms, whatever has to be waited for
+ * (connecting and a free connection no longer than the configured time). STORE_OK: the answer is
+ * there, also an empty one. STORE_NOT_FOUND: the server does not know the script. STORE_AWAY: there
+ * is no server, or it says that it cannot now. STORE_BROKEN: it refuses the password or the
+ * question. The caller frees the answer whatever is returned. */
 MUST_CHECK enum store_status redislink_ask(struct redislink *l, const struct redislink_words *w,
-    int64_t wait_ms, struct redislink_answer *a);
+    int64_t by_ms, struct redislink_answer *a);
 
 /* Gives one caller a connection for himself. Status as redislink_ask's. */
-MUST_CHECK enum store_status redislink_hold(struct redislink *l, struct redislink_hold **out);
+MUST_CHECK enum store_status redislink_hold(
+    struct redislink *l, int64_t by_ms, struct redislink_hold **out);
 
 /* Asks over it; nothing is repeated. */
 MUST_CHECK enum store_status redislink_hold_ask(struct redislink *l, struct redislink_hold *h,
-    const struct redislink_words *w, int64_t wait_ms, struct redislink_answer *a);
+    const struct redislink_words *w, int64_t by_ms, struct redislink_answer *a);
 
 /* Gives it back. One that holds state (WATCH, MULTI) is spoilt, and closed. */
 void redislink_hold_end(struct redislink *l, struct redislink_hold *h, bool spoilt);
@@ -95,8 +97,8 @@ MUST_CHECK int redislink_answer_number(const struct redislink_answer *a, int64_t
 /* The answer itself as text; .p NULL when it is none. */
 struct span redislink_answer_text(const struct redislink_answer *a);
 
-/* The configured time of one question. */
-int64_t redislink_timeout_ms(const struct redislink *l);
+/* Until when a question may take that is asked now. */
+int64_t redislink_by_ms(const struct redislink *l);
 
 /* Why the server could not be used the last time, a fixed text; NULL while it can. */
 const char *redislink_why(struct redislink *l);

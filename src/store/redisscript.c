@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/redis_lua.h"
 
@@ -14,11 +15,6 @@
 #define MARK_LEN    16
 #define BOOK_LINES  100u
 #define ROWS_MS	    30000 /* a large answer, for a report */
-
-/* How a line is settled when it is booked. */
-#define SETTLE_NOT   0
-#define SETTLE_LEASE 1
-#define SETTLE_MONEY 2
 
 static_assert(LIMIT_BUDGET_MONTH == 1 && LIMIT_BUDGET_DAY == 2 && LIMIT_CONCURRENT == 3 &&
 	LIMIT_REQUESTS == 4 && LIMIT_TOKENS == 5 && LIMITS == 6 && SCOPE_KEY == 1 && SCOPES == 2,
@@ -90,16 +86,17 @@ begin(struct span operation)
 }
 
 static enum store_status
-load(struct redislink *l)
+load(struct redislink *l, int64_t by_ms)
 {
 	struct redislink_words w = redislink_words();
 	struct redislink_answer a = { 0 };
 	enum store_status status;
 
+	w.light = true;
 	redislink_word(&w, SPAN("SCRIPT"));
 	redislink_word(&w, SPAN("LOAD"));
 	redislink_word(&w, (struct span){ redis_lua, sizeof(redis_lua) - 1 });
-	status = redislink_ask(l, &w, redislink_timeout_ms(l), &a);
+	status = redislink_ask(l, &w, by_ms, &a);
 	redislink_words_free(&w);
 	if (status == STORE_OK && !span_eq(redislink_answer_text(&a), SPAN(REDIS_LUA_SHA1))) {
 		log_error("redis", "what=\"the script has another name there\"");
@@ -111,16 +108,16 @@ load(struct redislink *l)
 
 /* Asks; a server that does not know the script is given it. */
 static enum store_status
-run(struct redislink *l, struct redislink_words *w, int64_t wait_ms, struct redislink_answer *a)
+run(struct redislink *l, struct redislink_words *w, int64_t by_ms, struct redislink_answer *a)
 {
-	enum store_status status = redislink_ask(l, w, wait_ms, a);
+	enum store_status status = redislink_ask(l, w, by_ms, a);
 
 	if (status == STORE_NOT_FOUND) {
 		redislink_answer_free(a);
 		*a = (struct redislink_answer){ 0 };
-		status = load(l);
+		status = load(l, by_ms);
 		if (status == STORE_OK)
-			status = redislink_ask(l, w, wait_ms, a);
+			status = redislink_ask(l, w, by_ms, a);
 		if (status == STORE_NOT_FOUND)
 			status = STORE_AWAY;
 	}
@@ -266,7 +263,7 @@ read_grant(
 
 enum store_status
 redisscript_take(struct redislink *l, const struct admission_ask *ask, struct admission_grant *out,
-    struct redisscript_doubt *doubt)
+    struct redisscript_try *try)
 {
 	struct redislink_words w = begin(SPAN("take"));
 	struct admission_grant g = { .lease = out->lease, .store_mark = out->store_mark };
@@ -279,13 +276,14 @@ redisscript_take(struct redislink *l, const struct admission_ask *ask, struct ad
 	redislink_count(&w, g.lease);
 	redislink_number(&w, LIMITER_HOLD_MS);
 	add_ask(&w, ask);
-	status = run(l, &w, redislink_timeout_ms(l), &a);
-	*doubt = (struct redisscript_doubt){ status == STORE_AWAY && a.sent, a.late };
+	status = run(l, &w, try->by_ms, &a);
+	try->unsure = status == STORE_AWAY && a.sent;
+	try->late = a.late;
 	if (status == STORE_OK && redislink_elements(&a) == 0)
 		status = STORE_AWAY; /* this number was given up */
 	if (status == STORE_OK && read_grant(&a, ask, &g) < 0) {
 		log_error("redis", "what=\"the answer to a take cannot be read\"");
-		doubt->unsure = true;
+		try->unsure = true;
 		status = STORE_BROKEN;
 	}
 	redislink_answer_free(&a);
@@ -305,14 +303,15 @@ redisscript_settle(
 	redislink_number(&w, b->ask->now_ms < 0 ? 1 : b->ask->now_ms);
 	redislink_word(&w, span_of(node));
 	redislink_count(&w, seq);
+	redislink_word(&w, b->ask->request_id);
 	add_settlement(&w, b->ask, b->grant, &b->used);
-	status = run(l, &w, redislink_timeout_ms(l), &a);
+	status = run(l, &w, redislink_by_ms(l), &a);
 	redislink_answer_free(&a);
 	return status;
 }
 
 enum store_status
-redisscript_beat(struct redislink *l, const struct redisscript_beat *b)
+redisscript_beat(struct redislink *l, const struct redisscript_beat *b, int64_t by_ms)
 {
 	struct redislink_words w = begin(SPAN("beat"));
 	struct redislink_answer a = { 0 };
@@ -321,22 +320,26 @@ redisscript_beat(struct redislink *l, const struct redisscript_beat *b)
 	redislink_number(&w, 0);
 	add_mark(&w, b->mark);
 	redislink_number(&w, b->alive ? LIMITER_HOLD_MS : 0);
+	redislink_count(&w, b->gone_n);
 	for (size_t i = 0; i < b->gone_n; i++)
 		redislink_count(&w, b->gone[i]);
-	status = run(l, &w, redislink_timeout_ms(l), &a);
+	redislink_count(&w, b->last);
+	for (size_t i = 0; i < b->known_n; i++)
+		redislink_count(&w, b->known[i]);
+	status = run(l, &w, by_ms, &a);
 	redislink_answer_free(&a);
 	return status;
 }
 
-/* What a line adds to the totals. One that cannot be read, which no version of this program has
- * written, adds nothing: it must not hold up those behind it. */
+/* What a line adds to the totals, and whose call it is. One that cannot be read, which no version
+ * of this program has written, adds nothing: it must not hold up those behind it. */
 static void
 add_row(struct redislink_words *w, const struct limiter_line *line, struct buf *text)
 {
 	struct buf whole = buf_make(2 * LEDGER_LINE_MAX);
 	struct tally_row row = { .workspace = SPAN("-"), .key = SPAN("-"), .model = SPAN("-") };
+	struct ledger_entry e = { 0 };
 	struct tally t = { 0 };
-	struct ledger_entry e;
 	char date[PERIOD_DAY_LEN];
 
 	if (ledger_begin(line->seq, &whole) == 0 && buf_add(&whole, line->line) == 0 &&
@@ -345,6 +348,7 @@ add_row(struct redislink_words *w, const struct limiter_line *line, struct buf *
 	else
 		log_error("redis", "seq=%" PRIu64 " what=\"a line cannot be read\"", line->seq);
 	period_day_text(row.day, date);
+	redislink_word(w, e.request_id);
 	redislink_number(w, row.day);
 	redislink_word(w, span_of(date));
 	redislink_word(w, row.workspace);
@@ -355,12 +359,16 @@ add_row(struct redislink_words *w, const struct limiter_line *line, struct buf *
 	buf_free(&whole);
 }
 
-static int
-settle_how(const struct limiter_line *line)
+static void
+add_line(struct redislink_words *w, const struct limiter_line *line, struct buf *text)
 {
-	if (!line->due || !line->grant.held)
-		return SETTLE_NOT;
-	return (line->grant.store_mark & REDISSCRIPT_MARK) ? SETTLE_LEASE : SETTLE_MONEY;
+	bool leased = line->due && line->grant.held && (line->grant.store_mark & REDISSCRIPT_MARK);
+
+	redislink_count(w, line->seq);
+	add_row(w, line, text);
+	redislink_number(w, leased);
+	if (leased)
+		add_settlement(w, &line->ask, &line->grant, &line->used);
 }
 
 static enum store_status
@@ -376,17 +384,10 @@ book_some(struct redislink *l, const char *node, const struct limiter_line *line
 	redislink_number(&w, 0);
 	redislink_word(&w, span_of(node));
 	redislink_count(&w, n);
-	for (size_t i = 0; i < n; i++) {
-		int how = settle_how(&lines[i]);
-
-		redislink_count(&w, lines[i].seq);
-		add_row(&w, &lines[i], &text);
-		redislink_number(&w, how);
-		if (how != SETTLE_NOT)
-			add_settlement(&w, &lines[i].ask, &lines[i].grant, &lines[i].used);
-	}
+	for (size_t i = 0; i < n; i++)
+		add_line(&w, &lines[i], &text);
 	buf_free(&text);
-	status = run(l, &w, redislink_timeout_ms(l), &a);
+	status = run(l, &w, redislink_by_ms(l), &a);
 	if (status == STORE_OK && (redislink_answer_number(&a, &booked) < 0 || booked < 0))
 		status = STORE_BROKEN;
 	redislink_answer_free(&a);
@@ -417,9 +418,10 @@ redisscript_rows(
 {
 	struct redislink_words w = begin(SPAN("rows"));
 
+	w.light = true;
 	redislink_word(&w, span_of(node));
 	redislink_word(&w, member);
-	return run(l, &w, ROWS_MS, a);
+	return run(l, &w, clock_mono_ms() + ROWS_MS, a);
 }
 
 enum store_status
@@ -428,11 +430,12 @@ redisscript_days(struct redislink *l, const struct store_range *range, struct re
 	struct redislink_words w = redislink_words();
 	enum store_status status;
 
+	w.light = true;
 	redislink_word(&w, SPAN("ZRANGEBYSCORE"));
 	redislink_word(&w, SPAN(REDISSCRIPT_PREFIX "days"));
 	redislink_number(&w, range->first);
 	redislink_number(&w, range->last);
-	status = redislink_ask(l, &w, ROWS_MS, a);
+	status = redislink_ask(l, &w, clock_mono_ms() + ROWS_MS, a);
 	redislink_words_free(&w);
 	return status;
 }
@@ -448,5 +451,5 @@ redisscript_probe(struct redislink *l, struct redislink_answer *a)
 		return STORE_BROKEN;
 	}
 	add_mark(&w, random);
-	return run(l, &w, redislink_timeout_ms(l), a);
+	return run(l, &w, redislink_by_ms(l), a);
 }

@@ -13,18 +13,19 @@
  * the holder of the lease. */
 #define REDISSCRIPT_MARK (UINT64_C(1) << 63)
 
-/* What is not known of a take without an answer. */
-struct redisscript_doubt {
+/* One attempt to take: until when, and, when it got no answer, what is not known of it. */
+struct redisscript_try {
+	int64_t by_ms;
 	bool unsure; /* it may have been taken, or be taken later */
 	bool late;   /* the time was over */
 };
 
 /* Takes for the holder and under the number that out's store_mark and lease say. */
 MUST_CHECK enum store_status redisscript_take(struct redislink *l, const struct admission_ask *ask,
-    struct admission_grant *out, struct redisscript_doubt *doubt);
+    struct admission_grant *out, struct redisscript_try *try);
 
 /* Settles a grant of Redis whose line has this number at this node; once, however often it is
- * asked. */
+ * asked. The call is known by the ask's request_id. */
 MUST_CHECK enum store_status redisscript_settle(
     struct redislink *l, const char *node, uint64_t seq, const struct store_booking *b);
 
@@ -33,11 +34,15 @@ struct redisscript_beat {
 	bool alive;	      /* it holds leases, which are to be kept */
 	const uint64_t *gone; /* numbers of takes that it has given up */
 	size_t gone_n;
+	uint64_t last;	       /* the last number that it has given; 0: it does not say, ... */
+	const uint64_t *known; /* ... else those of all takes that are not at their end */
+	size_t known_n;
 };
 
-/* Says that the holder lives, and gives back what the takes that were given up took, or will. */
+/* Says that the holder lives, and gives back what the takes that were given up took, or will, and
+ * what is held under numbers that it does not know. */
 MUST_CHECK enum store_status redisscript_beat(
-    struct redislink *l, const struct redisscript_beat *b);
+    struct redislink *l, const struct redisscript_beat *b, int64_t by_ms);
 
 /* Books lines as books_sink's book does. */
 MUST_CHECK enum store_status redisscript_book(struct redislink *l, const char *node,

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -20,50 +19,63 @@
 #include <openssl/x509v3.h>
 
 #include "base/clock.h"
+#include "store/redisname.h"
 
 #define TLS_STEP     4096
 #define KEEPALIVE_S  30
 #define KEEPALIVES   3
-#define PORT_TEXT    16
 #define ADDRESS_ROOM (sizeof(struct in6_addr))
 
-struct redissock_trust {
-	SSL_CTX *context;
+struct redissock_peer {
+	const struct conf_store *conf;
+	struct redisname *name; /* NULL: the server is at a path */
+	SSL_CTX *context;	/* NULL: no TLS */
 };
 
-struct redissock_trust *
-redissock_trust_open(const char *ca_file, const char **why)
+static const char *
+trust(struct redissock_peer *p)
 {
-	struct redissock_trust *t = calloc(1, sizeof(*t));
+	const char *ca_file = p->conf->ca_file;
+
+	p->context = SSL_CTX_new(TLS_client_method());
+	if (!p->context)
+		return "out of memory";
+	SSL_CTX_set_verify(p->context, SSL_VERIFY_PEER, NULL);
+	if (SSL_CTX_set_min_proto_version(p->context, TLS1_2_VERSION) == 1 &&
+	    (ca_file ? SSL_CTX_load_verify_locations(p->context, ca_file, NULL)
+		     : SSL_CTX_set_default_verify_paths(p->context)) == 1)
+		return NULL;
+	ERR_clear_error();
+	return "the certificates to trust cannot be read";
+}
+
+struct redissock_peer *
+redissock_peer_open(const struct conf_store *c, const char **why)
+{
+	struct redissock_peer *p = calloc(1, sizeof(*p));
 
 	*why = "out of memory";
-	if (!t)
+	if (!p)
 		return NULL;
-	t->context = SSL_CTX_new(TLS_client_method());
-	if (!t->context) {
-		free(t);
-		return NULL;
-	}
-	SSL_CTX_set_verify(t->context, SSL_VERIFY_PEER, NULL);
-	if (SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION) != 1 ||
-	    (ca_file ? SSL_CTX_load_verify_locations(t->context, ca_file, NULL)
-		     : SSL_CTX_set_default_verify_paths(t->context)) != 1) {
-		ERR_clear_error();
-		*why = "the certificates to trust cannot be read";
-		redissock_trust_close(t);
-		return NULL;
-	}
-	*why = NULL;
-	return t;
+	p->conf = c;
+	if (c->host)
+		p->name = redisname_open(c->host, c->port);
+	if (p->name || !c->host)
+		*why = c->tls ? trust(p) : NULL;
+	if (!*why)
+		return p;
+	redissock_peer_close(p);
+	return NULL;
 }
 
 void
-redissock_trust_close(struct redissock_trust *t)
+redissock_peer_close(struct redissock_peer *p)
 {
-	if (!t)
+	if (!p)
 		return;
-	SSL_CTX_free(t->context);
-	free(t);
+	SSL_CTX_free(p->context);
+	redisname_close(p->name);
+	free(p);
 }
 
 /* Waits until the socket can be read or written. -1 when the time is over. */
@@ -191,20 +203,20 @@ tls_expect(SSL *tls, char *host)
 }
 
 static const char *
-tls_start(struct redissock *s, char *host, const struct redissock_trust *t, int64_t by_ms)
+tls_start(struct redissock *s, const struct redissock_peer *p, int64_t by_ms)
 {
 	BIO *in = BIO_new(BIO_s_mem());
 	BIO *out = BIO_new(BIO_s_mem());
 	const char *why = NULL;
 
-	s->tls = SSL_new(t->context);
+	s->tls = SSL_new(p->context);
 	if (!s->tls || !in || !out) {
 		BIO_free(in);
 		BIO_free(out);
 		return "out of memory";
 	}
 	SSL_set_bio(s->tls, in, out);
-	if (tls_expect(s->tls, host) < 0)
+	if (tls_expect(s->tls, p->conf->host) < 0)
 		why = "its name cannot be verified";
 	else if (tls_handshake(s, by_ms) < 0)
 		why = SSL_get_verify_result(s->tls) == X509_V_OK
@@ -262,20 +274,21 @@ tune_tcp(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
+/* Every address gets its share of the time. */
 static const char *
-connect_tcp(struct redissock *s, const char *host, uint64_t port, int64_t deadline_ms)
+connect_tcp(struct redissock *s, struct redisname *name, int64_t deadline_ms)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *found = NULL;
-	char service[PORT_TEXT];
-	int n = snprintf(service, sizeof(service), "%u", (unsigned)port);
+	struct redisname_list list;
 
-	if (n < 0 || (size_t)n >= sizeof(service) ||
-	    getaddrinfo(host, service, &hints, &found) != 0)
+	if (redisname_find(name, deadline_ms, &list) < 0)
 		return "its name cannot be resolved";
-	for (const struct addrinfo *a = found; a && s->fd < 0; a = a->ai_next)
-		(void)try_address(s, a->ai_addr, a->ai_addrlen, deadline_ms);
-	freeaddrinfo(found);
+	for (size_t i = 0; i < list.n && s->fd < 0; i++) {
+		int64_t now_ms = clock_mono_ms();
+		int64_t share_ms = (deadline_ms - now_ms) / (int64_t)(list.n - i);
+
+		(void)try_address(s, (const struct sockaddr *)(const void *)&list.at[i].address,
+		    list.at[i].len, now_ms + share_ms);
+	}
 	if (s->fd < 0)
 		return "it cannot be connected to";
 	tune_tcp(s->fd);
@@ -283,17 +296,20 @@ connect_tcp(struct redissock *s, const char *host, uint64_t port, int64_t deadli
 }
 
 int
-redissock_connect(struct redissock *s, const struct conf_store *c, const struct redissock_trust *t,
-    int64_t deadline_ms, const char **why)
+redissock_connect(
+    struct redissock *s, struct redissock_peer *p, int64_t deadline_ms, const char **why)
 {
 	*s = (struct redissock){ .fd = -1 };
-	*why = c->host ? connect_tcp(s, c->host, c->port, deadline_ms)
-		       : connect_unix(s, c->path, deadline_ms);
-	if (!*why && t)
-		*why = tls_start(s, c->host, t, deadline_ms);
-	if (*why)
-		redissock_close(s);
-	return *why ? -1 : 0;
+	*why = p->name ? connect_tcp(s, p->name, deadline_ms)
+		       : connect_unix(s, p->conf->path, deadline_ms);
+	if (!*why && p->context)
+		*why = tls_start(s, p, deadline_ms);
+	if (!*why)
+		return 0;
+	if (p->name)
+		redisname_doubt(p->name);
+	redissock_close(s);
+	return -1;
 }
 
 int

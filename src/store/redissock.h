@@ -12,25 +12,25 @@
 #include "base/span.h"
 #include "policy/settings.h"
 
-struct redissock_trust; /* whom TLS trusts; shared by all streams, safe for all threads */
+/* Which server is meant and whom TLS trusts; shared by all streams, safe for all threads. */
+struct redissock_peer;
 
-/* The certificates of ca_file, or the system's when it is NULL. NULL with *why set when they cannot
- * be read. */
-struct redissock_trust *redissock_trust_open(const char *ca_file, const char **why);
+/* For the server of c, which is borrowed: with TLS the certificates of its ca_file, or the
+ * system's. NULL with *why set when they cannot be read. */
+struct redissock_peer *redissock_peer_open(const struct conf_store *c, const char **why);
 
 /* Frees; NULL is fine. */
-void redissock_trust_close(struct redissock_trust *t);
+void redissock_peer_close(struct redissock_peer *p);
 
 struct redissock {
 	int fd;	   /* -1: not open */
 	void *tls; /* OpenSSL's own, or NULL */
 };
 
-/* Connects to the server of c. With a trust, TLS 1.2 or later is spoken, and the certificate must
- * be valid for the host as it was configured, a name or an address. The name is resolved by
- * getaddrinfo(3), which keeps its own time. -1 with *why set to a fixed text. */
-MUST_CHECK int redissock_connect(struct redissock *s, const struct conf_store *c,
-    const struct redissock_trust *t, int64_t deadline_ms, const char **why);
+/* Connects to the server. With TLS, 1.2 or later is spoken, and the certificate must be valid for
+ * the host as it was configured, a name or an address. -1 with *why set to a fixed text. */
+MUST_CHECK int redissock_connect(
+    struct redissock *s, struct redissock_peer *p, int64_t deadline_ms, const char **why);
 
 /* Writes all of it. -1: the stream is broken or the time is over. */
 MUST_CHECK int redissock_write(struct redissock *s, struct span bytes, int64_t deadline_ms);

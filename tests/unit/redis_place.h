@@ -196,32 +196,41 @@ open_store(const struct conf *c)
 	return s;
 }
 
-/* A question to the server, as its default user; words are parted by blanks. The number it
- * answered, or -1. */
+/* A question whose words are parted by blanks; an equals sign stands for one in a word, or for
+ * nothing. The number that was answered, or -1. */
 static inline int64_t
-tell_server(const struct place *p, const char *question)
+tell_over(struct redislink *l, struct span question)
 {
-	struct redislink *l = redislink_open(&p->conf.store);
 	struct redislink_words w = redislink_words();
 	struct redislink_answer a = { 0 };
-	struct span rest = span_of(question), word;
+	struct span word;
 	int64_t number = -1;
 
-	while (rest.n > 0 && span_next(&rest, ' ', &word)) {
+	while (question.n > 0 && span_next(&question, ' ', &word)) {
 		char text[160];
 
 		if (word.n > sizeof(text))
 			abort();
 		for (size_t i = 0; i < word.n; i++)
 			text[i] = word.p[i] == '=' ? ' ' : word.p[i];
-		redislink_word(&w, (struct span){ text, word.n });
+		redislink_word(&w, (struct span){ text, word.n == 1 && *text == ' ' ? 0 : word.n });
 	}
-	if (!l || redislink_ask(l, &w, TIMEOUT_MS, &a) != STORE_OK)
+	if (!l || redislink_ask(l, &w, redislink_by_ms(l), &a) != STORE_OK)
 		abort();
 	if (redislink_answer_number(&a, &number) < 0)
 		number = -1;
 	redislink_answer_free(&a);
 	redislink_words_free(&w);
+	return number;
+}
+
+/* The same over a connection of its own, as the server's default user. */
+static inline int64_t
+tell_server(const struct place *p, const char *question)
+{
+	struct redislink *l = redislink_open(&p->conf.store);
+	int64_t number = tell_over(l, span_of(question));
+
 	redislink_close(l);
 	return number;
 }

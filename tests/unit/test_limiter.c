@@ -337,18 +337,12 @@ test_due(struct check *c, const struct place *p)
 	uint64_t seq = 0;
 
 	check_row(c, "a due line brings all that its settlement needs");
+	for (int i = 0; i < 2; i++)
+		check_that(c, limiter_note(l, &ask, &grant) == STORE_OK, "not noted");
 	check_that(c, limiter_queue(l, &b, true, &seq) == STORE_OK && seq == 1, "seq %d", (int)seq);
 	check_that(
 	    c, limiter_queue(l, &b, false, &seq) == STORE_OK && seq == 2, "seq %d", (int)seq);
 	check_that(c, limiter_lines(l, 0, see_due, &d) == STORE_OK && d.n == 2 && d.dues == 1,
-	    "%zu lines, %zu due", d.n, d.dues);
-	check_row(c, "a line that is due no more stays a line");
-	check_that(c,
-	    limiter_undue(l, 1) == STORE_OK && limiter_undue(l, 2) == STORE_OK &&
-		limiter_undue(l, 99) == STORE_OK,
-	    "no answer");
-	d.n = d.dues = 0;
-	check_that(c, limiter_lines(l, 0, see_due, &d) == STORE_OK && d.n == 2 && d.dues == 0,
 	    "%zu lines, %zu due", d.n, d.dues);
 	check_that(c, limiter_forget(l, 2) == STORE_OK && !limiter_waiting(l), "waits");
 	limiter_close(l);
@@ -621,6 +615,71 @@ test_slept(struct check *c, const struct place *p)
 	check_that(
 	    c, left_of(l, ask.now_ms, quota) == 390, "%d", (int)left_of(l, ask.now_ms, quota));
 	worker_end(&w, true);
+	limiter_close(l);
+}
+
+/* Calls that another store has let in. */
+
+static const struct admission_grant noted_grant = { .held = true,
+	.lease = 7,
+	.day = DAY,
+	.month = 682,
+	.taken = { 100, 0 },
+	.nanousd = 200,
+	.day_held = { true },
+	.store_mark = 12 };
+
+static void
+note_and_die(const struct place *p, const struct admission_ask *ask)
+{
+	pid_t pid = fork_flushed();
+	int status = -1;
+
+	if (pid == 0)
+		_exit(limiter_note(open_limiter(p), ask, &noted_grant) == STORE_OK ? 0 : 1);
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		abort();
+}
+
+static void
+test_noted(struct check *c, const struct place *p)
+{
+	const struct quota quota = { .concurrent = 1, .budget_day_nanousd = 1000 };
+	struct admission_ask ask = ask_at(START, quota);
+	struct store_booking b = { &ask, &noted_grant, { 30, 150 }, SPAN("\"a line\"\n"), 0 };
+	struct admission_grant grant;
+	struct limiter *l;
+	uint64_t seq = 0;
+	struct seen s;
+
+	check_row(c, "a noted call whose process dies is booked as lost");
+	note_and_die(p, &ask);
+	l = open_limiter(p);
+	ask.now_ms = START + LIMITER_HOLD_MS;
+	grant = take(l, &ask);
+	check_that(c, grant.held, "refused: %d", (int)grant.refused);
+	s = look(l);
+	check_that(c, s.n == 1 && s.lost == 1, "%d of %d", (int)s.lost, (int)s.n);
+	check_that(c,
+	    s.lost > 0 && span_eq(s.lost_entry.request_id, SPAN("req_1")) &&
+		s.lost_entry.day == DAY && s.lost_entry.reserved_tokens == 100 &&
+		s.lost_entry.reserved_nanousd == 200,
+	    "the line says something else");
+	buf_free(&s.lost_text);
+	check_row(c, "a noted call holds nothing here and is not lost when it ends");
+	check_that(c, settle(l, &ask, &grant, (struct admission_used){ 0 }) == STORE_OK, "no");
+	check_that(c, limiter_note(l, &ask, &noted_grant) == STORE_OK && limiter_holds(l), "no");
+	check_that(c, left_of(l, ask.now_ms, quota) == 1000, "money is held");
+	check_that(c, limiter_queue(l, &b, true, &seq) == STORE_OK && seq == 3, "not queued");
+	check_that(c, !limiter_holds(l), "still noted");
+	check_row(c, "what it has spent counts here, too");
+	check_that(
+	    c, left_of(l, ask.now_ms, quota) == 850, "%d", (int)left_of(l, ask.now_ms, quota));
+	grant = take(l, &ask);
+	check_that(c, grant.held, "a call at once is held");
+	check_row(c, "numbers that are used elsewhere are passed over");
+	check_that(c, limiter_pass(l, 41) == STORE_OK && limiter_pass(l, 40) == STORE_OK, "no");
+	check_that(c, limiter_queue(l, &b, true, &seq) == STORE_OK && seq == 42, "%d", (int)seq);
 	limiter_close(l);
 }
 
@@ -1045,8 +1104,8 @@ int
 main(void)
 {
 	static void (*const tests[])(struct check *, const struct place *) = { test_vectors,
-		test_queue, test_due, test_seed, test_dead, test_dead_early, test_slept, test_beat,
-		test_sweep, test_hammer, test_killed, test_full, test_long_queue,
+		test_queue, test_due, test_seed, test_dead, test_dead_early, test_slept, test_noted,
+		test_beat, test_sweep, test_hammer, test_killed, test_full, test_long_queue,
 		test_other_format };
 	struct check c = { .module = "limiter" };
 

@@ -1,6 +1,7 @@
 /* redis: the store over a real server of its own: one rule with all others, exact while the server
  * stops, restarts or is slow, and nothing held for good by what died. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,6 +13,7 @@
 #include "policy/key.h"
 #include "store/books.h"
 #include "store/redis.h"
+#include "store/redisholder.h"
 #include "store/rediskeys.h"
 #include "store/redislink.h"
 #include "store/redisscript.h"
@@ -24,21 +26,6 @@
 #define USD	 UINT64_C(1000000000)
 
 static const struct store_range all_days = { 0, INT32_MAX };
-
-/* Until a store's server answers again. */
-static bool
-comes_back(struct store *s)
-{
-	int64_t until_ms = clock_mono_ms() + BOUND_MS;
-	const char *why;
-
-	while (s->kind->probe(s, &why) != STORE_OK) {
-		if (clock_mono_ms() > until_ms)
-			return false;
-		pause_ms(20);
-	}
-	return true;
-}
 
 /* Calls. */
 
@@ -68,15 +55,19 @@ taken(struct store *s, const struct admission_ask *ask, struct admission_grant *
 	return take(s, ask, g) == STORE_OK && g->held;
 }
 
-/* Settles with a cost of FINISHED_COST; n tells the lines apart. */
+/* Settles with a cost of FINISHED_COST; n tells the calls apart. */
 static enum store_status
 settle(
     struct store *s, const struct admission_ask *ask, const struct admission_grant *g, uint64_t n)
 {
 	struct buf line = buf_make(LEDGER_LINE_MAX);
-	struct store_booking b = { .ask = ask, .grant = g, .used = { 3 * n, FINISHED_COST } };
+	struct admission_ask own = *ask;
+	struct store_booking b = { .ask = &own, .grant = g, .used = { 3 * n, FINISHED_COST } };
 	enum store_status status;
+	char id[32];
 
+	(void)snprintf(id, sizeof(id), "req_%" PRIu64, n);
+	own.request_id = span_of(id);
 	finished_line(n, FINISHED_MS, &line);
 	b.line = buf_span(&line);
 	status = s->kind->settle(s, &b);
@@ -151,9 +142,11 @@ vectors_settle(void *arg, const struct admission_ask *ask, const struct admissio
 {
 	struct store *s = arg;
 	struct buf line = buf_make(LEDGER_LINE_MAX);
-	struct store_booking b = { .ask = ask, .grant = grant, .used = *used };
+	struct admission_ask own = *ask;
+	struct store_booking b = { .ask = &own, .grant = grant, .used = *used };
 	int rc;
 
+	own.request_id = SPAN("req_1");
 	finished_line(1, ask->now_ms, &line);
 	b.line = buf_span(&line);
 	rc = s->kind->settle(s, &b) == STORE_OK ? 0 : -1;
@@ -248,6 +241,20 @@ key_is(struct store *s, const char *id)
 		is = k.revoked == 0;
 	buf_free(&line);
 	return is;
+}
+
+/* Until a store's server answers again. */
+static bool
+comes_back(struct store *s)
+{
+	int64_t until_ms = clock_mono_ms() + BOUND_MS;
+
+	while (key_is(s, "nobody") == STORE_AWAY) {
+		if (clock_mono_ms() > until_ms)
+			return false;
+		pause_ms(20);
+	}
+	return true;
 }
 
 static void
@@ -355,6 +362,37 @@ test_totals(struct check *t, struct place *p)
 	buf_free(&got);
 }
 
+#define NODE "nodenodenodenode"
+
+/* Takes under a number of a holder. */
+static bool
+take_as(struct redislink *l, const struct admission_ask *ask, uint64_t mark, uint64_t number,
+    struct admission_grant *g)
+{
+	struct redisscript_try try = { .by_ms = redislink_by_ms(l) };
+
+	*g = (struct admission_grant){ .store_mark = REDISSCRIPT_MARK | mark, .lease = number };
+	return redisscript_take(l, ask, g, &try) == STORE_OK && g->held;
+}
+
+/* Whether the server has the lease of a grant. */
+static bool
+tell_lease(const struct place *p, const struct admission_grant *g)
+{
+	char question[PATH_LEN];
+
+	(void)snprintf(question, sizeof(question),
+	    "HEXISTS {postern}:lease:%016" PRIx64 " %" PRIu64, g->store_mark, g->lease);
+	return tell_server(p, question) == 1;
+}
+
+static bool
+beat(struct redislink *l, struct redisscript_beat b)
+{
+	b.mark |= REDISSCRIPT_MARK;
+	return redisscript_beat(l, &b, redislink_by_ms(l)) == STORE_OK;
+}
+
 /* A settlement that is repeated, in whatever order, counts once. */
 static void
 test_once(struct check *t, struct place *p)
@@ -362,60 +400,118 @@ test_once(struct check *t, struct place *p)
 	struct store *s = open_store(&p->conf);
 	struct redislink *l = redislink_open(&p->conf.store);
 	struct quota q = { .budget_day_nanousd = USD, .concurrent = 9 };
-	struct admission_ask ask = ask_of(FINISHED_MS, "once", q);
+	struct admission_ask ask = ask_of(FINISHED_MS, "once", q), other = ask;
 	struct admission_used used = { 30, 1000 };
 	struct admission_grant a = { 0 }, b = { 0 };
-	struct buf line = buf_make(LEDGER_LINE_MAX);
+	struct buf line = buf_make(LEDGER_LINE_MAX), line_b = buf_make(LEDGER_LINE_MAX);
 	uint64_t upto = 0;
 
+	ask.request_id = SPAN("req_1");
+	other.request_id = SPAN("req_2");
 	finished_line(1, FINISHED_MS, &line);
-	check_that(t, taken(s, &ask, &a) && taken(s, &ask, &b), "not taken");
-	struct store_booking ka = {
-		.ask = &ask, .grant = &a, .used = used, .line = buf_span(&line)
-	};
-	struct store_booking kb = {
-		.ask = &ask, .grant = &b, .used = used, .line = buf_span(&line)
-	};
-	struct limiter_line lines[] = { { 1, buf_span(&line), true, ask, a, used },
-		{ 2, buf_span(&line), true, ask, b, used } };
+	finished_line(2, FINISHED_MS, &line_b);
+	check_that(t, taken(s, &ask, &a) && taken(s, &other, &b), "not taken");
+	struct store_booking ka = { &ask, &a, used, buf_span(&line), 0 };
+	struct store_booking kb = { &other, &b, used, buf_span(&line_b), 0 };
+	struct limiter_line lines[] = { { 1, ka.line, true, ask, a, used },
+		{ 2, kb.line, true, other, b, used } };
 
 	check_row(t, "a settlement, again, and booked");
 	for (int i = 0; i < 2; i++)
-		check_that(t, redisscript_settle(l, "nodenodenodenode", 1, &ka) == STORE_OK, "no");
+		check_that(t, redisscript_settle(l, NODE, 1, &ka) == STORE_OK, "no");
 	check_that(t, left_of(s, FINISHED_MS, "once", USD) == USD - 1000 - 5000, "left");
-	check_that(t, redisscript_book(l, "nodenodenodenode", lines, 1, &upto) == STORE_OK, "no");
+	check_that(t, redisscript_book(l, NODE, lines, 1, &upto) == STORE_OK, "no");
 	check_that(t, upto == 1, "booked up to %d", (int)upto);
 	check_that(t, left_of(s, FINISHED_MS, "once", USD) == USD - 1000 - 5000, "left");
 	check_row(t, "booked, booked again, and the settlement comes at last");
 	for (int i = 0; i < 2; i++)
-		check_that(
-		    t, redisscript_book(l, "nodenodenodenode", lines, 2, &upto) == STORE_OK, "no");
-	check_that(t, redisscript_settle(l, "nodenodenodenode", 2, &kb) == STORE_OK, "no");
+		check_that(t, redisscript_book(l, NODE, lines, 2, &upto) == STORE_OK, "no");
+	check_that(t, redisscript_settle(l, NODE, 2, &kb) == STORE_OK, "no");
 	check_that(t, upto == 2, "booked up to %d", (int)upto);
 	check_that(t, left_of(s, FINISHED_MS, "once", USD) == USD - 2000, "left");
 	check_that(t, running_of(s, FINISHED_MS, "once") == 0, "running");
-	check_that(t, tell_server(p, "EXISTS {postern}:done:nodenodenodenode") == 0, "marks stay");
-	check_row(t, "a take that is given up before it comes takes nothing");
-	const struct redisscript_beat beat = { REDISSCRIPT_MARK | 5, false, (uint64_t[]){ 7 }, 1 };
-	struct redisscript_doubt doubt;
-
-	a = (struct admission_grant){ .store_mark = REDISSCRIPT_MARK | 5, .lease = 7 };
-	check_that(t, redisscript_beat(l, &beat) == STORE_OK, "no");
-	check_that(
-	    t, redisscript_take(l, &ask, &a, &doubt) == STORE_AWAY && !doubt.unsure, "taken");
+	check_that(t, tell_server(p, "EXISTS {postern}:done:" NODE) == 0, "marks stay");
+	check_row(t, "a number that another call had before a power cut");
+	check_that(t, taken(s, &ask, &a) && taken(s, &other, &b), "not taken");
+	lines[0] = (struct limiter_line){ 3, ka.line, true, ask, a, used };
+	check_that(t, redisscript_settle(l, NODE, 3, &kb) == STORE_OK, "no");
+	check_that(t, redisscript_settle(l, NODE, 3, &ka) == STORE_OK, "no");
+	check_that(t, redisscript_book(l, NODE, lines, 1, &upto) == STORE_OK, "no");
+	check_that(t, left_of(s, FINISHED_MS, "once", USD) == USD - 4000 - FINISHED_COST, "left");
 	check_that(t, running_of(s, FINISHED_MS, "once") == 0, "running");
-	check_row(t, "one that is given up after it came is given back with its tokens");
-	ask = ask_of(0, "given-back", (struct quota){ .tpm = 10, .concurrent = 1 });
-	a.lease = 8;
-	check_that(t, redisscript_take(l, &ask, &a, &doubt) == STORE_OK && a.held, "not taken");
-	const struct redisscript_beat next = { REDISSCRIPT_MARK | 5, false, (uint64_t[]){ 8 }, 1 };
-
-	check_that(t, redisscript_beat(l, &next) == STORE_OK, "no");
-	a.lease = 9;
-	check_that(t, redisscript_take(l, &ask, &a, &doubt) == STORE_OK && a.held, "not taken");
-	check_that(t, a.taken[SCOPE_WORKSPACE] == 10, "tokens");
+	check_row(t, "a call that Redis has no take of is paid for when its line is booked");
+	lines[0] = (struct limiter_line){ .seq = 4, .line = ka.line };
+	check_that(t, redisscript_book(l, NODE, lines, 1, &upto) == STORE_OK && upto == 4, "no");
+	check_that(
+	    t, left_of(s, FINISHED_MS, "alpha", USD) == USD, "another than the line's is charged");
+	check_that(
+	    t, left_of(s, FINISHED_MS, "beta", USD) == USD - FINISHED_COST, "it is not charged");
 	redislink_close(l);
 	s->kind->close(s);
+	buf_free(&line);
+	buf_free(&line_b);
+}
+
+/* What nobody waits for, or knows of, is given back. */
+static void
+test_given_back(struct check *t, struct place *p)
+{
+	struct store *s = open_store(&p->conf);
+	struct redislink *l = redislink_open(&p->conf.store);
+	struct quota q = { .rpm = 1, .tpm = 10, .concurrent = 1 };
+	struct redisscript_try try = { .by_ms = redislink_by_ms(l) };
+	struct admission_ask ask = ask_of(0, "given-back", q);
+	struct admission_grant g = { .store_mark = REDISSCRIPT_MARK | 5, .lease = 7 };
+	const uint64_t seven = 7, eight = 8, eleven = 11;
+
+	check_row(t, "a take that is given up before it comes takes nothing");
+	check_that(t, beat(l, (struct redisscript_beat){ 5, .gone = &seven, .gone_n = 1 }), "no");
+	check_that(t, redisscript_take(l, &ask, &g, &try) == STORE_AWAY && !try.unsure, "taken");
+	check_row(t, "one that is given up after it came is given back whole");
+	check_that(t, take_as(l, &ask, 5, 8, &g), "not taken");
+	check_that(t, beat(l, (struct redisscript_beat){ 5, .gone = &eight, .gone_n = 1 }), "no");
+	check_that(t, take_as(l, &ask, 5, 9, &g), "not taken");
+	check_that(t, g.taken[SCOPE_WORKSPACE] == 10 && g.requests.left == 0, "tokens");
+	check_row(t, "a lease that its holder does not know is released");
+	ask = ask_of(FINISHED_MS, "unknown", (struct quota){ .concurrent = 9 });
+	for (uint64_t n = 10; n <= 12; n++)
+		check_that(t, take_as(l, &ask, 5, n, &g), "not taken");
+	check_that(t, running_of(s, FINISHED_MS, "unknown") == 3, "running");
+	check_that(t, beat(l, (struct redisscript_beat){ 5, true }), "no");
+	check_that(t, running_of(s, FINISHED_MS, "unknown") == 3, "released by one that is silent");
+	check_that(t,
+	    beat(l,
+		(struct redisscript_beat){ 5, true, .last = 11, .known = &eleven, .known_n = 1 }),
+	    "no");
+	check_that(t, running_of(s, FINISHED_MS, "unknown") == 2, "running");
+	check_row(t, "the one that asks is not dead, however long it was not heard of");
+	ask.now_ms = FINISHED_MS + 10 * LIMITER_HOLD_MS;
+	check_that(t, take_as(l, &ask, 5, 13, &g), "not taken");
+	check_that(t, running_of(s, FINISHED_MS, "unknown") == 3, "running");
+	redislink_close(l);
+	s->kind->close(s);
+}
+
+/* Sums. */
+static void
+test_sums(struct check *t, struct place *p)
+{
+	struct redislink *l = redislink_open(&p->conf.store);
+	struct buf line = buf_make(LEDGER_LINE_MAX);
+	struct limiter_line one = { .seq = 1 };
+	uint64_t upto = 0;
+
+	finished_line(3, FINISHED_MS, &line);
+	one.line = buf_span(&line);
+	check_row(t, "what may not be added is not there, and nothing is booked");
+	(void)tell_server(p, "ACL SETUSER default -hincrby");
+	check_that(t, redisscript_book(l, NODE, &one, 1, &upto) == STORE_BROKEN, "booked");
+	(void)tell_server(p, "ACL SETUSER default +hincrby");
+	check_that(
+	    t, tell_server(p, "HLEN {postern}:totals:2026-11-22:" NODE) == 0, "there is a sum");
+	check_that(t, redisscript_book(l, NODE, &one, 1, &upto) == STORE_OK && upto == 1, "no");
+	check_that(t, tell_server(p, "HLEN {postern}:totals:2026-11-22:" NODE) == 4, "no sums");
+	redislink_close(l);
 	buf_free(&line);
 }
 
@@ -502,7 +598,7 @@ test_local(struct check *t, struct place *p)
 {
 	struct conf c = p->conf;
 	struct admission_ask ask =
-	    ask_of(FINISHED_MS, "local", (struct quota){ .budget_day_nanousd = USD, .rpm = 2 });
+	    ask_of(FINISHED_MS, "alpha", (struct quota){ .budget_day_nanousd = USD, .rpm = 2 });
 	struct admission_grant g[3] = { 0 };
 	struct store *s;
 
@@ -511,6 +607,7 @@ test_local(struct check *t, struct place *p)
 	check_row(t, "this machine's own limits while the server is away");
 	edit_key(t, p, "local");
 	check_that(t, key_is(s, "local") == 1, "no key");
+	check_that(t, taken(s, &ask, &g[0]) && settle(s, &ask, &g[0], 12) == STORE_OK, "no call");
 	check_that(t, taken(s, &ask, &g[0]), "not taken");
 	server_end(p);
 	check_that(t, taken(s, &ask, &g[1]) && taken(s, &ask, &g[2]), "not taken");
@@ -519,16 +616,103 @@ test_local(struct check *t, struct place *p)
 
 	check_that(
 	    t, take(s, &ask, &refused) == STORE_OK && refused.refused == LIMIT_REQUESTS, "let in");
+	check_row(t, "what this machine has spent before counts");
+	check_that(t,
+	    left_of(s, FINISHED_MS, "alpha", USD) ==
+		USD - FINISHED_COST - g[1].nanousd - g[2].nanousd,
+	    "%d", (int)(USD - left_of(s, FINISHED_MS, "alpha", USD)));
 	check_row(t, "keys that were seen stay good, others are not known");
 	check_that(t, key_is(s, "local") == 1 && key_is(s, "b") == STORE_AWAY, "keys");
 	check_row(t, "what was spent meanwhile reaches the budget in Redis");
 	for (size_t i = 0; i < ROWS(g); i++)
-		check_that(t, settle(s, &ask, &g[i], i + 1) == STORE_OK, "not settled");
+		check_that(t, settle(s, &ask, &g[i], 3 * i) == STORE_OK, "not settled");
 	server_start(p);
 	check_that(t, comes_back(s), "away for ever");
 	expect_totals(t, p, s);
-	check_that(t, left_of(s, FINISHED_MS, "local", USD) == USD - 3 * FINISHED_COST, "left");
-	check_that(t, running_of(s, FINISHED_MS, "local") == 0, "running");
+	check_that(t, left_of(s, FINISHED_MS, "alpha", USD) == USD - 4 * FINISHED_COST, "left");
+	check_that(t, running_of(s, FINISHED_MS, "alpha") == 0, "running");
+	check_row(t, "and what it has spent since its purses were made, when Redis is away again");
+	ask.quota[SCOPE_WORKSPACE].rpm = 0;
+	check_that(t, taken(s, &ask, &g[0]) && settle(s, &ask, &g[0], 15) == STORE_OK, "no call");
+	server_end(p);
+	check_that(t, left_of(s, FINISHED_MS, "alpha", USD) == USD - 6 * FINISHED_COST, "%d",
+	    (int)(USD - left_of(s, FINISHED_MS, "alpha", USD)));
+	s->kind->close(s);
+}
+
+/* Data that is lost. */
+
+static void
+test_older(struct check *t)
+{
+	static const char *const snapshots[] = { "--port", "0", "--appendonly", "no", NULL };
+	struct quota q = { .budget_day_nanousd = USD, .concurrent = 9 };
+	struct admission_ask ask = ask_of(FINISHED_MS, "alpha", q);
+	struct admission_grant g[3] = { 0 };
+	struct store *s;
+	struct place p;
+
+	place_open(&p, snapshots);
+	s = open_store(&p.conf);
+	check_row(t, "a server that comes back with an older state is brought up to date");
+	for (size_t i = 0; i < ROWS(g); i++)
+		check_that(t, taken(s, &ask, &g[i]), "not taken");
+	(void)tell_server(&p, "SAVE");
+	check_that(t, settle(s, &ask, &g[0], 3) == STORE_OK, "not settled");
+	check_that(t, books_drain(s->books) == STORE_OK, "not drained");
+	check_that(t, settle(s, &ask, &g[1], 6) == STORE_OK, "not settled");
+	server_end(&p);
+	server_start(&p);
+	check_that(t, comes_back(s), "away for ever");
+	check_that(t, settle(s, &ask, &g[2], 9) == STORE_OK, "not settled");
+	expect_totals(t, &p, s);
+	check_that(t,
+	    left_of(s, FINISHED_MS, "alpha", USD) == USD - 3 * FINISHED_COST - g[0].nanousd, "%d",
+	    (int)(USD - left_of(s, FINISHED_MS, "alpha", USD)));
+	check_row(t, "one that has lost all gets sums and budgets from the ledger");
+	(void)tell_server(&p, "FLUSHALL");
+	check_that(t, taken(s, &ask, &g[0]) && settle(s, &ask, &g[0], 12) == STORE_OK, "no call");
+	expect_totals(t, &p, s);
+	check_that(t, left_of(s, FINISHED_MS, "alpha", USD) == USD - 4 * FINISHED_COST, "left");
+	s->kind->close(s);
+	place_close(&p);
+	check_close(t);
+}
+
+/* What a holder does not know, and what is still to be settled. */
+static void
+test_beats(struct check *t, struct place *p)
+{
+	struct store *s = open_store(&p->conf);
+	struct limiter *queue = books_limiter(s->books);
+	struct redislink *l = redislink_open(&p->conf.store);
+	struct redisholder *h = redisholder_open();
+	struct admission_ask ask = ask_of(FINISHED_MS, "beats", (struct quota){ .concurrent = 9 });
+	struct store_booking b = { .ask = &ask, .line = SPAN("\"no line\"\n") };
+	struct admission_grant g[3];
+	uint64_t number, seq;
+
+	check_row(t, "a beat keeps what is under way and what is still to be settled");
+	for (size_t i = 0; i < ROWS(g); i++) {
+		check_that(t, redisholder_begin(h, &number) == 0, "no number");
+		check_that(t, take_as(l, &ask, redisholder_mark(h), number, &g[i]), "not taken");
+		check_that(t, limiter_note(queue, &ask, &g[i]) == STORE_OK, "not noted");
+	}
+	b.grant = &g[0];
+	check_that(t, limiter_queue(queue, &b, true, &seq) == STORE_OK, "not queued");
+	redisholder_end(h, g[0].lease);
+	check_that(t, redisholder_beat(h, l, queue) == STORE_OK, "no");
+	check_that(t, tell_lease(p, &g[0]) && tell_lease(p, &g[1]) && tell_lease(p, &g[2]),
+	    "something was released");
+	check_row(t, "and releases what nobody knows any more");
+	check_that(t, limiter_forget(queue, seq) == STORE_OK, "not forgotten");
+	redisholder_end(h, g[1].lease);
+	check_that(t, redisholder_beat(h, l, queue) == STORE_OK, "no");
+	check_that(t, !tell_lease(p, &g[0]) && !tell_lease(p, &g[1]) && tell_lease(p, &g[2]),
+	    "something was kept, or released");
+	check_that(t, running_of(s, FINISHED_MS, "beats") == 1, "running");
+	redisholder_close(h);
+	redislink_close(l);
 	s->kind->close(s);
 }
 
@@ -644,6 +828,51 @@ test_holders(struct check *t, struct place *p)
 	s->kind->close(s);
 }
 
+/* A process takes a call and is killed. */
+static void
+take_and_die(const struct place *p, const struct admission_ask *ask)
+{
+	pid_t pid = fork_flushed();
+	struct admission_grant g = { 0 };
+
+	if (pid == 0) {
+		if (!taken(open_store(&p->conf), ask, &g))
+			_exit(1);
+		(void)raise(SIGKILL);
+	}
+	if (!WIFSIGNALED(wait_for(pid)))
+		abort();
+}
+
+static void
+test_killed(struct check *t, struct place *p)
+{
+	struct quota q = { .concurrent = 1, .budget_day_nanousd = USD };
+	struct admission_ask ask = ask_of(FINISHED_MS, "killed", q);
+	struct finished_sums sums = { 0 };
+	struct buf rows = buf_make(MIB);
+	struct admission_grant g = { 0 };
+	struct store *s;
+
+	check_row(t, "the call of a killed process is booked as lost, and holds nothing");
+	take_and_die(p, &ask);
+	s = open_store(&p->conf);
+	check_that(t, take(s, &ask, &g) == STORE_OK && g.refused == LIMIT_CONCURRENT, "let in");
+	ask.now_ms += LIMITER_HOLD_MS;
+	check_that(t, taken(s, &ask, &g), "not let in");
+	check_that(t, settle(s, &ask, &g, 1) == STORE_OK, "not settled");
+	expect_totals(t, p, s);
+	check_that(t, left_of(s, ask.now_ms, "killed", USD) == USD - FINISHED_COST, "left");
+	finished_folder(&sums, p->conf.state);
+	check_that(t, sums.lines == 2, "%d lines", (int)sums.lines);
+	finished_print_rows(&sums.rows, &rows);
+	check_that(
+	    t, strstr(buf_str(&rows), "killed k1 model-a calls=1 in=0"), "%s", buf_str(&rows));
+	finished_free(&sums);
+	buf_free(&rows);
+	s->kind->close(s);
+}
+
 static void
 test_dead(struct check *t, struct place *p)
 {
@@ -677,6 +906,148 @@ test_dead(struct check *t, struct place *p)
 	check_that(t, dead && taken(dead, &ask, &g) && settle(dead, &ask, &g, 4) == STORE_OK, "no");
 	if (dead)
 		dead->kind->close(dead);
+}
+
+/* A server that answers and cannot be used. */
+
+/* What goes to the log from here on. */
+struct logged {
+	int was;
+	char path[PATH_LEN];
+};
+
+static struct logged
+log_begin(const struct place *p)
+{
+	struct logged l = { .was = dup(STDERR_FILENO) };
+	int fd;
+
+	(void)snprintf(l.path, sizeof(l.path), "%s/log", p->top);
+	fd = open(l.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (l.was < 0 || fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		abort();
+	(void)close(fd);
+	return l;
+}
+
+/* How many lines hold the text. */
+static size_t
+log_count(const struct logged *l, const char *text)
+{
+	FILE *f = fopen(l->path, "r");
+	char line[1024];
+	size_t n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, text) != NULL;
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+static void
+log_show(const struct logged *l)
+{
+	FILE *f = fopen(l->path, "r");
+	char line[1024];
+
+	while (f && fgets(line, sizeof(line), f))
+		printf("# %s", line);
+	if (f)
+		(void)fclose(f);
+}
+
+static void
+log_end(const struct logged *l)
+{
+	if (dup2(l->was, STDERR_FILENO) < 0)
+		abort();
+	(void)close(l->was);
+}
+
+/* Questions are told_server's, in turn, each ended by a semicolon. */
+struct trouble {
+	const char *name;
+	const char *begin, *end;
+	enum store_status status;
+	const char *why;
+};
+
+static const struct trouble troubles[] = {
+	{ "a memory that is full", "CONFIG SET maxmemory 1;", "CONFIG SET maxmemory 0;", STORE_AWAY,
+	    "its memory is full" },
+	{ "a server that has become a replica", "REPLICAOF 127.0.0.1 1;", "REPLICAOF NO ONE;",
+	    STORE_AWAY, "it is a replica" },
+	{ "too few replicas", "CONFIG SET min-replicas-to-write 3;",
+	    "CONFIG SET min-replicas-to-write 0;", STORE_AWAY, "it has too few replicas" },
+	{ "a script that is forbidden", "ACL SETUSER default -evalsha;",
+	    "ACL SETUSER default +evalsha;", STORE_BROKEN, "the user may not" },
+	{ "something in the script that is forbidden", "ACL SETUSER default -mget;",
+	    "ACL SETUSER default +mget;", STORE_BROKEN, "the user may not" },
+	{ "a key of another kind", "SET {postern}:holders x;", "DEL {postern}:holders;",
+	    STORE_BROKEN, "it refuses the question" },
+	{ "too many clients", "CONFIG SET maxclients 1;CLIENT KILL TYPE normal SKIPME yes;",
+	    "CONFIG SET maxclients 1000;", STORE_AWAY, "it has too many clients" },
+	{ "a password that was changed",
+	    "CONFIG SET requirepass secret;CLIENT KILL TYPE normal SKIPME yes;",
+	    "CONFIG SET requirepass =;", STORE_BROKEN, "it wants a password" },
+};
+
+static void
+tell_all(struct redislink *l, const char *questions)
+{
+	struct span rest = span_of(questions), one;
+
+	while (rest.n > 0 && span_next(&rest, ';', &one))
+		if (one.n > 0)
+			(void)tell_over(l, one);
+}
+
+static void
+run_trouble(struct check *t, const struct place *p, struct store *s, const struct trouble *trouble)
+{
+	struct redislink *admin = redislink_open(&p->conf.store);
+	struct admission_ask ask = ask_of(FINISHED_MS, "trouble", (struct quota){ 0 });
+	int64_t until_ms = clock_mono_ms() + BOUND_MS;
+	struct admission_grant g = { 0 };
+	struct logged log;
+
+	check_row(t, "%s", trouble->name);
+	tell_all(admin, "PING;");
+	log = log_begin(p);
+	tell_all(admin, trouble->begin);
+	for (int i = 0; i < 10; i++) {
+		enum store_status status = take(s, &ask, &g);
+
+		check_that(t, status == trouble->status, "take %d: %d", i, (int)status);
+		(void)key_is(s, "nobody");
+	}
+	check_that(t, log_count(&log, "cannot be used") == 1 && log_count(&log, trouble->why) == 1,
+	    "%zu lines, %zu say why", log_count(&log, "cannot be used"),
+	    log_count(&log, trouble->why));
+	if (t->why[0])
+		log_show(&log);
+	tell_all(admin, trouble->end);
+	while (!taken(s, &ask, &g) && clock_mono_ms() < until_ms)
+		pause_ms(20);
+	check_that(t, g.held && settle(s, &ask, &g, 3) == STORE_OK, "no call afterwards");
+	check_that(t, log_count(&log, "answers again") == 1, "%zu times back",
+	    log_count(&log, "answers again"));
+	log_end(&log);
+	redislink_close(admin);
+}
+
+static void
+test_troubles(struct check *t, struct place *p)
+{
+	struct store *s = open_store(&p->conf);
+
+	check_that(t, comes_back(s), "away");
+	for (size_t i = 0; i < ROWS(troubles); i++)
+		run_trouble(t, p, s, &troubles[i]);
+	check_row(t, "and nothing is lost by it");
+	expect_totals(t, p, s);
+	s->kind->close(s);
 }
 
 /* Who may do what. */
@@ -880,12 +1251,18 @@ main(void)
 	with_place(&t, test_keys);
 	with_place(&t, test_totals);
 	with_place(&t, test_once);
+	with_place(&t, test_given_back);
+	with_place(&t, test_sums);
 	with_place(&t, test_restart);
 	with_place(&t, test_stopped);
 	with_place(&t, test_local);
+	test_older(&t);
+	with_place(&t, test_beats);
 	with_place(&t, test_threads);
 	with_place(&t, test_holders);
+	with_place(&t, test_killed);
 	with_place(&t, test_dead);
+	with_place(&t, test_troubles);
 	with_place(&t, test_acl);
 	with_place(&t, test_doubts);
 	test_tls(&t);

@@ -141,14 +141,14 @@ turn(struct admission_purse *p, int32_t period)
 		*p = (struct admission_purse){ .period = period };
 }
 
-/* A take releases what the holder held that has been dead for longest. */
+/* A take releases what the holder held that has been dead for longest, but never its own. */
 static void
-release_dead(struct world *w)
+release_dead(struct world *w, size_t alive)
 {
 	size_t dead = HOLDERS;
 
 	for (size_t i = 0; i < HOLDERS; i++)
-		if (w->dead_ms[i] > 0 && w->dead_ms[i] <= w->now_ms &&
+		if (i != alive && w->dead_ms[i] > 0 && w->dead_ms[i] <= w->now_ms &&
 		    (dead == HOLDERS || w->dead_ms[i] < w->dead_ms[dead]))
 			dead = i;
 	for (size_t i = 0; dead < HOLDERS && i < UNDER_WAY; i++) {
@@ -206,7 +206,7 @@ name_call(const struct world *w, struct call *c)
 static void
 begin(struct check *t, struct world *w, struct redislink *l, const char *at, struct call *c)
 {
-	struct redisscript_doubt doubt;
+	struct redisscript_try try = { .by_ms = redislink_by_ms(l) };
 	struct admission_state s;
 	struct admission_when when;
 	struct admission_grant want, got = { .lease = ++w->lease };
@@ -221,7 +221,7 @@ begin(struct check *t, struct world *w, struct redislink *l, const char *at, str
 		.tokens = any_tokens(w),
 		.nanousd = any_nanousd(w) };
 	name_call(w, c);
-	release_dead(w);
+	release_dead(w, c->holder);
 	s = load(w, c);
 	when = admission_when(&s, &c->ask);
 	for (int i = 0; i < SCOPES; i++) {
@@ -232,7 +232,7 @@ begin(struct check *t, struct world *w, struct redislink *l, const char *at, str
 	admission_take(&s, &c->ask, &want);
 	save(w, c, &s);
 	got.store_mark = REDISSCRIPT_MARK | w->number << 8 | c->holder;
-	check_that(t, redisscript_take(l, &c->ask, &got, &doubt) == STORE_OK, "%s: no answer", at);
+	check_that(t, redisscript_take(l, &c->ask, &got, &try) == STORE_OK, "%s: no answer", at);
 	expect_same(t, at, &want, got);
 	if (!want.held)
 		return;
