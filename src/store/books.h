@@ -19,10 +19,11 @@
 
 struct books;
 
-/* Opens the folder (made with mode 0700 when missing). sink NULL: the totals are kept here. reader:
- * nothing is made or changed, and no keeper runs; a folder without books is then empty books. NULL
- * when it cannot be; logged. The path is copied; what sink points to must outlive the books. A
- * process opens a folder once, and further users by books_beside. */
+/* Opens the folder (made with mode 0700 when missing). sink: another store that books every line,
+ * too; NULL: there is none. reader: nothing is made or changed, and no keeper runs; a folder
+ * without books is then empty books. NULL when it cannot be; logged. The path is copied; what sink
+ * points to must outlive the books. A process opens a folder once, and further users by
+ * books_beside. */
 struct books *books_open(const char *folder, const struct books_sink *sink, bool reader);
 
 /* The same folder for one user more of this process, which closes it for itself. Lines go to the

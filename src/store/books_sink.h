@@ -4,8 +4,9 @@
 
 #include "store/limiter.h"
 
-/* Totals and due settlements go to it in place of the local totals, in order and without a gap. A
- * line stays queued until book has taken it. */
+/* Finished calls and due settlements go to it as well as to the local totals, in order and without
+ * a gap. A line stays queued until book has taken it, or can be found in the ledger when it is away
+ * for long. */
 struct books_sink {
 	/* Books lines of this node; those it has booked before are passed over. upto: set to the
 	 * last number that is booked now. n is 0 when only that is asked for. STORE_AWAY: try again

@@ -221,7 +221,7 @@ add_found(void *arg, const struct ledger_entry *e)
 	struct found *f = arg;
 
 	begin_once(f);
-	if (f->status == STORE_OK && !f->d->sink)
+	if (f->status == STORE_OK)
 		f->status = totals_add(f->d->totals, e);
 	return f->status != STORE_OK;
 }
@@ -315,8 +315,7 @@ add_batch(struct drain *d, struct batch *b)
 		}
 		if (!b->name[0])
 			memcpy(b->name, name, sizeof(name));
-		if (!d->sink)
-			status = totals_add(d->totals, &e);
+		status = totals_add(d->totals, &e);
 	}
 	if (!b->name[0])
 		ledger_name(clock_wall_ms(), b->name);
@@ -364,7 +363,7 @@ move_batch(struct drain *d, struct limiter *l, struct totals_mark *mark, bool *m
 	return status;
 }
 
-/* What is in totals that are kept here need not be queued any more. */
+/* What is in the totals need not be queued any more, unless another store wants it, too. */
 static enum store_status
 move_all(struct drain *d, struct limiter *l, struct totals_mark *mark)
 {

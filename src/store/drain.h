@@ -18,8 +18,8 @@
 
 struct drain; /* used by all threads at once, never carried over a fork */
 
-/* Over a folder that exists. What is passed in is borrowed. The totals are kept in it until
- * drain_aim names another store. NULL when it cannot be; logged. */
+/* Over a folder that exists. What is passed in is borrowed. NULL when it cannot be; logged.
+ */
 struct drain *drain_open(const char *folder, struct totals *totals);
 
 /* NULL is fine. Nobody may have the lock. */
@@ -32,7 +32,7 @@ MUST_CHECK int drain_lock(struct drain *d, int64_t wait_ms);
 /* Gives the lock back. */
 void drain_unlock(struct drain *d);
 
-/* From now on the totals are this sink's, NULL: they are kept here. Waits for work under way in
+/* From now on every line goes on to this sink, too; NULL: to none. Waits for work under way in
  * this process; the one before is then not used any more. It is borrowed. */
 void drain_aim(struct drain *d, const struct books_sink *sink);
 

@@ -4,16 +4,20 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/ledgerfile.h"
 
 #define BATCH_LINES 256u
 #define BATCH_BYTES (256 * KIB)
+#define QUEUE_MAX   (16 * MIB) /* of what is in the ledger and waits for a sink that is away */
 
 /* One journey, in batches. */
 struct forward {
 	const struct books_sink *sink;
+	struct limiter *limiter;
+	int64_t beat_ms; /* when the last beat was, or the journey began */
 	const char *node;
 	uint64_t booked; /* as far as the sink has told */
 	uint64_t upto;	 /* lines beyond are not looked at */
@@ -62,6 +66,21 @@ put_line(struct forward *f, const struct limiter_line *line)
 	return true;
 }
 
+/* A long journey must not keep the process from saying that it lives. */
+static void
+beat(struct forward *f)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (now_ms - f->beat_ms < LIMITER_BEAT_MS)
+		return;
+	f->beat_ms = now_ms;
+	if (limiter_beat(f->limiter) != STORE_OK)
+		log_warn("books", "what=\"calls under way cannot be confirmed\"");
+	if (f->sink->beat)
+		f->sink->beat(f->sink->arg);
+}
+
 /* Sends the batch, if there is one, and empties it. A batch of nothing asks how far the sink is. */
 static enum store_status
 send_batch(struct forward *f)
@@ -75,6 +94,7 @@ send_batch(struct forward *f)
 	if (f->status != STORE_OK)
 		return f->status;
 	f->booked = booked;
+	beat(f);
 	if (booked >= last)
 		return STORE_OK;
 	log_error("books", "what=\"the other store did not take all lines\" booked=%llu sent=%llu",
@@ -139,8 +159,9 @@ queued_line(void *arg, const struct limiter_line *line)
 }
 
 static enum store_status
-send_queue(struct forward *f, struct limiter *l, uint64_t upto)
+send_queue(struct forward *f, uint64_t upto)
 {
+	struct limiter *l = f->limiter;
 	enum store_status status;
 	size_t sent;
 
@@ -156,17 +177,41 @@ send_queue(struct forward *f, struct limiter *l, uint64_t upto)
 	return status;
 }
 
+/* The sink has lines under numbers that were not given here yet: those of this folder as it was
+ * before it was put back to an older state, or of a copy of it. What it has passed over stays in
+ * the ledger alone; no number is used again. */
 static enum store_status
-forward(struct forward *f, struct limiter *l, const char *folder, uint64_t upto)
+pass(struct forward *f, uint64_t upto)
+{
+	log_error("books",
+	    "what=\"the other store is ahead of this ledger: is the state folder a copy, or an older one?\" "
+	    "booked=%llu written=%llu",
+	    (unsigned long long)f->booked, (unsigned long long)upto);
+	return limiter_pass(f->limiter, f->booked);
+}
+
+static enum store_status
+forward(struct forward *f, const char *folder, uint64_t upto)
 {
 	uint64_t first = upto + 1;
 	enum store_status status = send_batch(f);
 
+	if (status == STORE_OK && f->booked > upto)
+		status = pass(f, upto);
 	if (status == STORE_OK)
-		status = limiter_lines(l, f->booked, first_line, &first);
+		status = limiter_lines(f->limiter, f->booked, first_line, &first);
 	if (status == STORE_OK && f->booked < upto && first > f->booked + 1)
 		status = replay(f, folder, (first <= upto ? first : upto + 1) - 1);
-	return status == STORE_OK ? send_queue(f, l, upto) : status;
+	return status == STORE_OK ? send_queue(f, upto) : status;
+}
+
+/* What is in the ledger is not lost with the queue: it is booked from there then. */
+static void
+make_room(struct limiter *l, uint64_t upto)
+{
+	if (limiter_waiting(l) > QUEUE_MAX && limiter_forget(l, upto) == STORE_OK)
+		log_info("books", "what=\"lines are not queued any longer\" upto=%llu",
+		    (unsigned long long)upto);
 }
 
 enum store_status
@@ -174,6 +219,8 @@ forward_lines(const struct books_sink *sink, struct limiter *l, const char *fold
     const struct totals_mark *mark)
 {
 	struct forward f = { .sink = sink,
+		.limiter = l,
+		.beat_ms = clock_mono_ms(),
 		.node = mark->node,
 		.bytes = buf_make(BATCH_BYTES),
 		.line = buf_make(LEDGER_LINE_MAX) };
@@ -182,11 +229,13 @@ forward_lines(const struct books_sink *sink, struct limiter *l, const char *fold
 
 	f.lines = calloc(BATCH_LINES, sizeof(*f.lines));
 	if (f.lines && buf_room(&f.bytes, BATCH_BYTES, &room) == 0)
-		status = forward(&f, l, folder, mark->seq);
+		status = forward(&f, folder, mark->seq);
 	else
 		log_error("books", "what=\"out of memory\"");
 	free(f.lines);
 	buf_free(&f.bytes);
 	buf_free(&f.line);
+	if (status != STORE_OK)
+		make_room(l, mark->seq);
 	return status;
 }

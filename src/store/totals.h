@@ -36,7 +36,7 @@ MUST_CHECK enum store_status totals_mark(struct totals *t, struct totals_mark *o
  * it. Waits for that of another process. */
 MUST_CHECK enum store_status totals_begin(struct totals *t);
 
-/* Adds a line in it. Where the sums are another store's it is left out: the mark alone is kept. */
+/* Adds a line in it. */
 MUST_CHECK enum store_status totals_add(struct totals *t, const struct ledger_entry *e);
 
 /* Ends it with the new mark, whose node is ignored; on failure nothing of it counts. */

@@ -1016,7 +1016,8 @@ test_sink(struct check *t, const struct place *p)
 	calls(t, b, 1, 10);
 	drain(t, b);
 	check_sink(t, p, &s, 10);
-	check_that(t, books_booked(b, &mark, add_calls, &n) == STORE_OK && n == 0 && mark.seq == 10,
+	check_that(t,
+	    books_booked(b, &mark, add_calls, &n) == STORE_OK && n == 10 && mark.seq == 10,
 	    "%llu calls here", (unsigned long long)n);
 	check_row(t, "it is away: the ledger goes on, and lines stay queued");
 	send_away(&s, true);
@@ -1066,6 +1067,67 @@ test_sink_loses(struct check *t, const struct place *p)
 	calls(t, b, 707, 708);
 	drain(t, b);
 	check_sink(t, p, &s, 708);
+	books_close(b);
+	rows_free(&s.rows);
+}
+
+/* Calls with lines so long that a few make the queue large. */
+static bool
+queue_long(struct books *b, uint64_t n)
+{
+	struct buf line = buf_make(LEDGER_LINE_MAX);
+	struct span whole;
+	bool good;
+
+	finished_line(n, FINISHED_MS, &line);
+	whole = buf_span(&line);
+	line.len = whole.n - sizeof("}");
+	good = buf_addf(&line, ",\"of a later version\":\"%0*d\"}\n", 12000, 0) == 0 &&
+	    queue_text(b, buf_span(&line), false);
+	buf_free(&line);
+	return good;
+}
+
+static void
+test_sink_away_long(struct check *t, const struct place *p)
+{
+	struct sink s = { .away = true };
+	struct books *b = open_sink(p, &s);
+	const uint64_t many = 2000; /* 24 million bytes */
+
+	check_row(t, "lines for a store that is away for long are not queued for ever");
+	for (uint64_t n = 1; n <= many; n++)
+		check_that(t, queue_long(b, n), "not queued");
+	(void)!books_drain(b);
+	check_that(t, limiter_waiting(books_limiter(b)) <= 16 * MIB, "%llu bytes are queued",
+	    (unsigned long long)limiter_waiting(books_limiter(b)));
+	check_row(t, "and none is missing when it is back");
+	calls(t, b, many + 1, many + 3);
+	check_that(t, books_drain(b) == STORE_AWAY, "not away");
+	send_away(&s, false);
+	drain(t, b);
+	check_sink(t, p, &s, many + 3);
+	books_close(b);
+	rows_free(&s.rows);
+}
+
+static void
+test_sink_ahead(struct check *t, const struct place *p)
+{
+	struct sink s = { 0 };
+	struct books *b = open_sink(p, &s);
+
+	check_row(t, "numbers that the other store has already are not used again");
+	calls(t, b, 1, 3);
+	drain(t, b);
+	s.booked = 40;
+	calls(t, b, 4, 4);
+	drain(t, b);
+	check_that(t, s.booked == 40, "booked up to %llu", (unsigned long long)s.booked);
+	calls(t, b, 5, 6);
+	drain(t, b);
+	check_that(t, s.booked == 42 && s.gaps == 0, "booked up to %llu with %llu left out",
+	    (unsigned long long)s.booked, (unsigned long long)s.gaps);
 	books_close(b);
 	rows_free(&s.rows);
 }
@@ -1157,7 +1219,7 @@ main(void)
 		test_close, test_queued, test_totals_while_draining, test_killed,
 		test_killed_committing, test_boot, test_power_cut, test_rotated, test_months,
 		test_unreadable, test_many, test_full, test_drainers, test_sink, test_sink_loses,
-		test_beside, test_reader, test_read_early };
+		test_sink_away_long, test_sink_ahead, test_beside, test_reader, test_read_early };
 	struct check t = { .module = "books" };
 
 	for (size_t i = 0; i < ROWS(tests); i++) {
