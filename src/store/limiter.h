@@ -45,8 +45,8 @@ MUST_CHECK enum store_status limiter_settle(
     struct limiter *l, const struct store_booking *b, bool due);
 
 /* Notes a call that another store has let in, under grant->lease, which is below 2^63 and no other
- * call's of this process: should the process die, the call is booked as lost here, too. Nothing else
- * is held. Like a take it is refused where there is no room for its line. */
+ * call's of this process: should the process die, the call is booked as lost here, too. Nothing
+ * else is held. Like a take it is refused where there is no room for its line. */
 MUST_CHECK enum store_status limiter_note(
     struct limiter *l, const struct admission_ask *ask, const struct admission_grant *grant);
 

@@ -62,12 +62,13 @@ settle(
 {
 	struct buf line = buf_make(LEDGER_LINE_MAX);
 	struct admission_ask own = *ask;
-	struct store_booking b = { .ask = &own, .grant = g, .used = { 3 * n, FINISHED_COST } };
+	struct store_booking b = { .grant = g, .used = { 3 * n, FINISHED_COST } };
 	enum store_status status;
 	char id[32];
 
 	(void)snprintf(id, sizeof(id), "req_%" PRIu64, n);
 	own.request_id = span_of(id);
+	b.ask = &own;
 	finished_line(n, FINISHED_MS, &line);
 	b.line = buf_span(&line);
 	status = s->kind->settle(s, &b);
@@ -143,10 +144,11 @@ vectors_settle(void *arg, const struct admission_ask *ask, const struct admissio
 	struct store *s = arg;
 	struct buf line = buf_make(LEDGER_LINE_MAX);
 	struct admission_ask own = *ask;
-	struct store_booking b = { .ask = &own, .grant = grant, .used = *used };
+	struct store_booking b = { .grant = grant, .used = *used };
 	int rc;
 
 	own.request_id = SPAN("req_1");
+	b.ask = &own;
 	finished_line(1, ask->now_ms, &line);
 	b.line = buf_span(&line);
 	rc = s->kind->settle(s, &b) == STORE_OK ? 0 : -1;
@@ -465,11 +467,13 @@ test_given_back(struct check *t, struct place *p)
 	const uint64_t seven = 7, eight = 8, eleven = 11;
 
 	check_row(t, "a take that is given up before it comes takes nothing");
-	check_that(t, beat(l, (struct redisscript_beat){ 5, .gone = &seven, .gone_n = 1 }), "no");
+	check_that(
+	    t, beat(l, (struct redisscript_beat){ .mark = 5, .gone = &seven, .gone_n = 1 }), "no");
 	check_that(t, redisscript_take(l, &ask, &g, &try) == STORE_AWAY && !try.unsure, "taken");
 	check_row(t, "one that is given up after it came is given back whole");
 	check_that(t, take_as(l, &ask, 5, 8, &g), "not taken");
-	check_that(t, beat(l, (struct redisscript_beat){ 5, .gone = &eight, .gone_n = 1 }), "no");
+	check_that(
+	    t, beat(l, (struct redisscript_beat){ .mark = 5, .gone = &eight, .gone_n = 1 }), "no");
 	check_that(t, take_as(l, &ask, 5, 9, &g), "not taken");
 	check_that(t, g.taken[SCOPE_WORKSPACE] == 10 && g.requests.left == 0, "tokens");
 	check_row(t, "a lease that its holder does not know is released");
@@ -477,15 +481,16 @@ test_given_back(struct check *t, struct place *p)
 	for (uint64_t n = 10; n <= 12; n++)
 		check_that(t, take_as(l, &ask, 5, n, &g), "not taken");
 	check_that(t, running_of(s, FINISHED_MS, "unknown") == 3, "running");
-	check_that(t, beat(l, (struct redisscript_beat){ 5, true }), "no");
+	check_that(t, beat(l, (struct redisscript_beat){ .mark = 5, .alive = true }), "no");
 	check_that(t, running_of(s, FINISHED_MS, "unknown") == 3, "released by one that is silent");
 	check_that(t,
 	    beat(l,
-		(struct redisscript_beat){ 5, true, .last = 11, .known = &eleven, .known_n = 1 }),
+		(struct redisscript_beat){
+		    .mark = 5, .alive = true, .last = 11, .known = &eleven, .known_n = 1 }),
 	    "no");
 	check_that(t, running_of(s, FINISHED_MS, "unknown") == 2, "running");
 	check_row(t, "the one that asks is not dead, however long it was not heard of");
-	ask.now_ms = FINISHED_MS + 10 * LIMITER_HOLD_MS;
+	ask.now_ms = FINISHED_MS + INT64_C(10) * LIMITER_HOLD_MS;
 	check_that(t, take_as(l, &ask, 5, 13, &g), "not taken");
 	check_that(t, running_of(s, FINISHED_MS, "unknown") == 3, "running");
 	redislink_close(l);

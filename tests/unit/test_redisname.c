@@ -78,7 +78,7 @@ getaddrinfo(const char *restrict name, const char *restrict service,
 	const char *address = name;
 
 	if (inet_pton(AF_INET, name, &in) != 1) {
-		address = hints->ai_flags & AI_NUMERICHOST ? NULL : serve();
+		address = (hints->ai_flags & AI_NUMERICHOST) ? NULL : serve();
 		if (!address)
 			return EAI_NONAME;
 	}
@@ -102,7 +102,7 @@ freeaddrinfo(struct addrinfo *a)
 
 /* What is found: the last number of the address, or -1. */
 static int
-found(struct redisname *n, int64_t wait_ms)
+found_once(struct redisname *n, int64_t wait_ms)
 {
 	struct redisname_list list;
 	const struct sockaddr_in *at;
@@ -113,6 +113,15 @@ found(struct redisname *n, int64_t wait_ms)
 	if (list.n != 1 || list.at[0].len != sizeof(*at) || ntohs(at->sin_port) != 6379)
 		return -2;
 	return (int)(ntohl(at->sin_addr.s_addr) & 0xff);
+}
+
+/* The same, asked for twice. */
+static int
+found(struct redisname *n, int64_t wait_ms)
+{
+	int first = found_once(n, wait_ms);
+
+	return found_once(n, wait_ms) == first ? first : -3;
 }
 
 static void
@@ -134,7 +143,7 @@ test_names(struct check *t)
 
 	check_row(t, "a name is looked up once");
 	server_is(false, "192.0.2.1");
-	check_that(t, found(n, BOUND_MS) == 1 && found(n, BOUND_MS) == 1, "not found");
+	check_that(t, found(n, BOUND_MS) == 1, "not found");
 	check_that(t, server_asked() == 1, "%d times", server_asked());
 	check_row(t, "and again when the address did not do");
 	server_is(false, "192.0.2.2");
@@ -149,7 +158,7 @@ test_names(struct check *t)
 	server_is(true, NULL);
 	asked = server_asked();
 	redisname_doubt(n);
-	check_that(t, found(n, SHORT_MS) == 2 && found(n, SHORT_MS) == 2, "none");
+	check_that(t, found(n, SHORT_MS) == 2, "none");
 	check_that(t, server_asked() == asked + 1, "%d times", server_asked() - asked);
 	check_row(t, "its answer is taken when it comes");
 	server_is(false, "192.0.2.3");
@@ -165,7 +174,7 @@ test_silent(struct check *t)
 
 	check_row(t, "nobody waits for an answer that does not come");
 	server_is(true, NULL);
-	check_that(t, found(n, SHORT_MS) == -1 && found(n, SHORT_MS) == -1, "found");
+	check_that(t, found(n, SHORT_MS) == -1, "found");
 	check_that(t, server_asked() == asked + 1, "%d times", server_asked() - asked);
 	check_row(t, "a name that is closed meanwhile does not matter");
 	redisname_close(n);
