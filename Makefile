@@ -99,7 +99,8 @@ bench:
 SHARE = $(DESTDIR)$(PREFIX)/share/postern
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 MAN = $(DESTDIR)$(PREFIX)/share/man
-PLACES = -e 's|/usr/bin/postern|$(PREFIX)/bin/postern|g' -e 's|/etc/postern|$(SYSCONFDIR)/postern|g'
+PLACES = -e 's|/usr/bin/postern|$(PREFIX)/bin/postern|g' -e 's|/etc/postern|$(SYSCONFDIR)/postern|g' \
+	-e 's|/usr/share/postern|$(PREFIX)/share/postern|g'
 HOST_FILES = apache/htaccess apache/postern-cgi.conf apache/postern-fcgid.conf apache/postern-proxy.conf \
 	lighttpd/postern-bin-path.conf lighttpd/postern-cgi.conf lighttpd/postern-socket.conf \
 	deploy/nginx-postern.conf deploy/postern-spawn deploy/postern.conf.example
