@@ -26,7 +26,8 @@ struct folder {
 	struct totals *totals;	 /* NULL: a reader of a folder without */
 	struct limiter *limiter; /* likewise */
 	struct drain *drain;	 /* NULL for readers */
-	struct keeper *keeper;	 /* likewise */
+	struct keeper *drains;	 /* likewise */
+	struct keeper *beats;	 /* apart, since a drain may wait for its disk for long */
 	struct books *users;	 /* the one that came last first: its sink is in force */
 	int64_t retry_ms;	 /* the keeper's; 0: the last drain did not fail */
 };
@@ -97,14 +98,17 @@ keep_drain(void *arg)
 	return retry_after(f, status);
 }
 
-static void
+/* It may find calls of others that ended, and so something to drain. */
+static int64_t
 keep_beat(void *arg)
 {
 	struct folder *f = arg;
 
-	if (limiter_holds(f->limiter) && limiter_beat(f->limiter) != STORE_OK)
+	if (limiter_beat(f->limiter) != STORE_OK)
 		log_warn("books", "what=\"calls under way cannot be confirmed\"");
 	drain_beat(f->drain);
+	keeper_tell(f->drains);
+	return 0;
 }
 
 /* To a reader a file that is not there, or is just being made, has nothing in it yet. */
@@ -139,12 +143,30 @@ open_limiter(struct folder *f)
 }
 
 static int
-open_parts(struct folder *f)
+open_keepers(struct folder *f)
 {
-	const struct keeper_work work = {
-		.drain = keep_drain, .beat = keep_beat, .beat_ms = LIMITER_BEAT_MS, .arg = f
+	const struct keeper_work drains = { .run = keep_drain, .arg = f };
+	const struct keeper_work beats = {
+		.run = keep_beat, .every_ms = LIMITER_BEAT_MS, .arg = f
 	};
 
+	f->drains = keeper_open(&drains);
+	f->beats = keeper_open(&beats);
+	return f->drains && f->beats ? 0 : -1;
+}
+
+/* Beats tell the drains. */
+static void
+close_keepers(struct folder *f)
+{
+	keeper_close(f->beats);
+	keeper_close(f->drains);
+	f->beats = f->drains = NULL;
+}
+
+static int
+open_parts(struct folder *f)
+{
 	if (f->reader)
 		return open_totals(f) < 0 || open_limiter(f) < 0 ? -1 : 0;
 	if (make_folder(f->path) < 0 || open_totals(f) < 0)
@@ -152,14 +174,13 @@ open_parts(struct folder *f)
 	f->drain = drain_open(f->path, f->totals);
 	if (!f->drain || open_limiter(f) < 0)
 		return -1;
-	f->keeper = keeper_open(&work);
-	return f->keeper ? 0 : -1;
+	return open_keepers(f);
 }
 
 static void
 close_folder(struct folder *f)
 {
-	keeper_close(f->keeper);
+	close_keepers(f);
 	drain_close(f->drain);
 	if (f->limiter)
 		limiter_close(f->limiter);
@@ -259,10 +280,8 @@ books_close(struct books *b)
 
 	if (!f)
 		return;
-	if (!b->next && f->users == b) {
-		keeper_close(f->keeper);
-		f->keeper = NULL;
-	}
+	if (!b->next && f->users == b)
+		close_keepers(f);
 	if (!f->reader && f->users == b)
 		(void)!drain_now(f, CLOSE_WAIT_MS);
 	for (at = &f->users; *at != b; at = &(*at)->next)
@@ -289,8 +308,8 @@ books_node(const struct books *b)
 void
 books_hold(struct books *b)
 {
-	if (b->folder->keeper)
-		keeper_start(b->folder->keeper);
+	if (b->folder->beats)
+		keeper_start(b->folder->beats);
 }
 
 enum store_status
@@ -300,7 +319,7 @@ books_settle(struct books *b, const struct store_booking *k, bool due)
 	enum store_status status = f->reader ? STORE_BROKEN : limiter_settle(f->limiter, k, due);
 
 	if (status == STORE_OK)
-		keeper_tell(f->keeper);
+		keeper_tell(f->drains);
 	return status;
 }
 
@@ -312,7 +331,7 @@ books_queue(struct books *b, const struct store_booking *k, bool due, uint64_t *
 	    f->reader ? STORE_BROKEN : limiter_queue(f->limiter, k, due, seq);
 
 	if (status == STORE_OK)
-		keeper_tell(f->keeper);
+		keeper_tell(f->drains);
 	return status;
 }
 

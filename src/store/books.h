@@ -4,8 +4,9 @@
  * A call that is settled stands in the limiter's queue. A drain, by one process at a time, writes
  * the queued lines to the ledger, syncs it, adds them to the totals in one durable transaction, and
  * then forgets them. Whatever dies in between, no line is lost and none is added twice: the totals
- * know how far the ledger was written. A thread of each process, the keeper, drains soon after a
- * line was queued, at most once a second, and keeps the process's leases alive.
+ * know how far the ledger was written. A thread of each process drains soon after a line was
+ * queued, at most once a second; another keeps the process's leases alive, however long a disk may
+ * take.
  *
  * The limiter's file belongs to one boot of the machine, since a volatile kv is not to be trusted
  * after a power cut; what it held longer than a second is in the totals by then. */

@@ -30,6 +30,7 @@ struct drain {
 	int lock_fd;
 
 	/* Used by whoever has the mutex. */
+	pthread_mutex_t beat;	       /* held too while the sink is set, or alone while it beats */
 	const struct books_sink *sink; /* or NULL */
 	struct buf text;	       /* a batch's */
 	struct buf words;	       /* of the line that is read */
@@ -70,6 +71,7 @@ drain_open(const char *folder, struct totals *totals)
 	d->text = buf_make(BATCH_MAX);
 	d->words = buf_make(2 * LEDGER_LINE_MAX);
 	(void)pthread_mutex_init(&d->mutex, NULL);
+	(void)pthread_mutex_init(&d->beat, NULL);
 	(void)pthread_mutex_init(&d->said, NULL);
 	return d;
 }
@@ -81,6 +83,7 @@ drain_close(struct drain *d)
 		return;
 	(void)close(d->lock_fd);
 	(void)pthread_mutex_destroy(&d->mutex);
+	(void)pthread_mutex_destroy(&d->beat);
 	(void)pthread_mutex_destroy(&d->said);
 	buf_free(&d->text);
 	buf_free(&d->words);
@@ -123,17 +126,19 @@ void
 drain_aim(struct drain *d, const struct books_sink *sink)
 {
 	(void)pthread_mutex_lock(&d->mutex);
+	(void)pthread_mutex_lock(&d->beat);
 	d->sink = sink;
+	(void)pthread_mutex_unlock(&d->beat);
 	(void)pthread_mutex_unlock(&d->mutex);
 }
 
 void
 drain_beat(struct drain *d)
 {
-	(void)pthread_mutex_lock(&d->mutex);
+	(void)pthread_mutex_lock(&d->beat);
 	if (d->sink && d->sink->beat)
 		d->sink->beat(d->sink->arg);
-	(void)pthread_mutex_unlock(&d->mutex);
+	(void)pthread_mutex_unlock(&d->beat);
 }
 
 /* The time of the lock's file says when the last drain was, to all processes. A clock that went

@@ -36,7 +36,7 @@ void drain_unlock(struct drain *d);
  * this process; the one before is then not used any more. It is borrowed. */
 void drain_aim(struct drain *d, const struct books_sink *sink);
 
-/* The sink's beat, if there is one. */
+/* The sink's beat, if there is one. Waits for no drain. */
 void drain_beat(struct drain *d);
 
 /* Under the lock: adds what is in the ledger and not in the totals. *mark says how far they are. */

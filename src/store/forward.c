@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/ledgerfile.h"
@@ -17,7 +16,6 @@
 struct forward {
 	const struct books_sink *sink;
 	struct limiter *limiter;
-	int64_t beat_ms; /* when the last beat was, or the journey began */
 	const char *node;
 	uint64_t booked; /* as far as the sink has told */
 	uint64_t upto;	 /* lines beyond are not looked at */
@@ -66,21 +64,6 @@ put_line(struct forward *f, const struct limiter_line *line)
 	return true;
 }
 
-/* A long journey must not keep the process from saying that it lives. */
-static void
-beat(struct forward *f)
-{
-	int64_t now_ms = clock_mono_ms();
-
-	if (now_ms - f->beat_ms < LIMITER_BEAT_MS)
-		return;
-	f->beat_ms = now_ms;
-	if (limiter_beat(f->limiter) != STORE_OK)
-		log_warn("books", "what=\"calls under way cannot be confirmed\"");
-	if (f->sink->beat)
-		f->sink->beat(f->sink->arg);
-}
-
 /* Sends the batch, if there is one, and empties it. A batch of nothing asks how far the sink is. */
 static enum store_status
 send_batch(struct forward *f)
@@ -94,7 +77,6 @@ send_batch(struct forward *f)
 	if (f->status != STORE_OK)
 		return f->status;
 	f->booked = booked;
-	beat(f);
 	if (booked >= last)
 		return STORE_OK;
 	log_error("books", "what=\"the other store did not take all lines\" booked=%llu sent=%llu",
@@ -220,7 +202,6 @@ forward_lines(const struct books_sink *sink, struct limiter *l, const char *fold
 {
 	struct forward f = { .sink = sink,
 		.limiter = l,
-		.beat_ms = clock_mono_ms(),
 		.node = mark->node,
 		.bytes = buf_make(BATCH_BYTES),
 		.line = buf_make(LEDGER_LINE_MAX) };

@@ -24,9 +24,9 @@ struct keeper {
 
 	pthread_mutex_t mutex; /* guards what follows; never held while work is done */
 	bool started, stop;
-	bool told;	  /* there is something to drain ... */
-	int64_t drain_ms; /* ... when this time has come */
-	int64_t beat_ms;  /* when the next beat is due */
+	bool told;	  /* there is something to do ... */
+	int64_t told_ms;  /* ... when this time has come */
+	int64_t every_ms; /* when it is time in any case */
 	int64_t retry_ms; /* when to try again to start the thread */
 };
 
@@ -41,32 +41,29 @@ wait_until(struct keeper *k, int64_t until_ms)
 
 /* Called with the mutex held, which is let go of during the work. */
 static void
-drain(struct keeper *k)
+run(struct keeper *k)
 {
-	int64_t again_ms;
+	int64_t again_ms, now_ms;
 
 	k->told = false;
 	(void)pthread_mutex_unlock(&k->mutex);
-	again_ms = k->work.drain(k->work.arg);
+	again_ms = k->work.run(k->work.arg);
 	(void)pthread_mutex_lock(&k->mutex);
+	now_ms = clock_mono_ms();
+	k->every_ms = now_ms + k->work.every_ms;
 	if (again_ms > 0) {
 		k->told = true;
-		k->drain_ms = clock_mono_ms() + again_ms;
+		k->told_ms = now_ms + again_ms;
 	}
 }
 
-/* As drain. A beat may find calls of others that ended, so a drain follows. */
-static void
-beat(struct keeper *k)
+/* When there is something to do; INT64_MAX: nobody knows yet. */
+static int64_t
+due_ms(const struct keeper *k)
 {
-	(void)pthread_mutex_unlock(&k->mutex);
-	k->work.beat(k->work.arg);
-	(void)pthread_mutex_lock(&k->mutex);
-	k->beat_ms = clock_mono_ms() + k->work.beat_ms;
-	if (!k->told) {
-		k->told = true;
-		k->drain_ms = 0;
-	}
+	int64_t due = k->work.every_ms > 0 ? k->every_ms : INT64_MAX;
+
+	return k->told && k->told_ms < due ? k->told_ms : due;
 }
 
 static void *
@@ -76,16 +73,14 @@ keep(void *arg)
 
 	(void)pthread_mutex_lock(&k->mutex);
 	while (!k->stop) {
-		int64_t now_ms = clock_mono_ms();
+		int64_t due = due_ms(k);
 
-		if (now_ms >= k->beat_ms)
-			beat(k);
-		else if (k->told && now_ms >= k->drain_ms)
-			drain(k);
-		else if (k->told && k->drain_ms < k->beat_ms)
-			wait_until(k, k->drain_ms);
+		if (due == INT64_MAX)
+			(void)pthread_cond_wait(&k->wake, &k->mutex);
+		else if (clock_mono_ms() < due)
+			wait_until(k, due);
 		else
-			wait_until(k, k->beat_ms);
+			run(k);
 	}
 	(void)pthread_mutex_unlock(&k->mutex);
 	return NULL;
@@ -118,7 +113,7 @@ start(struct keeper *k)
 
 	if (k->started || now_ms < k->retry_ms)
 		return;
-	k->beat_ms = now_ms + k->work.beat_ms;
+	k->every_ms = now_ms + k->work.every_ms;
 	errno = start_thread(k);
 	k->started = errno == 0;
 	if (k->started)
@@ -163,7 +158,7 @@ keeper_tell(struct keeper *k)
 	start(k);
 	if (!k->told) {
 		k->told = true;
-		k->drain_ms = clock_mono_ms() + SOON_MS;
+		k->told_ms = clock_mono_ms() + SOON_MS;
 		wake = true;
 	}
 	(void)pthread_mutex_unlock(&k->mutex);

@@ -1,5 +1,5 @@
-/* keeper: the thread of a process that does what must be done now and then, apart from calls: drain
- * soon after it was told to, and beat at fixed intervals. */
+/* keeper: a thread of a process that does one thing apart from calls: soon after it was told to, or
+ * at fixed intervals. */
 #ifndef POSTERN_STORE_KEEPER_H
 #define POSTERN_STORE_KEEPER_H
 
@@ -11,11 +11,9 @@ struct keeper;
 
 /* What is to be done; called by the keeper's thread, without any lock. */
 struct keeper_work {
-	/* Called a moment after keeper_tell, and after each beat. 0: all is done; else the
-	 * milliseconds after which it wants to be called again. */
-	int64_t (*drain)(void *arg);
-	void (*beat)(void *arg);
-	int64_t beat_ms; /* how often */
+	/* 0: all is done; else the milliseconds after which it wants to be called again. */
+	int64_t (*run)(void *arg);
+	int64_t every_ms; /* how often, from the start of the thread on; 0: only when it is told */
 	void *arg;
 };
 
@@ -25,7 +23,7 @@ struct keeper *keeper_open(const struct keeper_work *work);
 /* Starts the thread when it does not run yet. Cheap when it does. */
 void keeper_start(struct keeper *k);
 
-/* There is something to drain. Cheap; starts the thread, too. */
+/* There is something to do, in a moment. Cheap; starts the thread, too. */
 void keeper_tell(struct keeper *k);
 
 /* Ends the thread, at once but for work under way, and frees. NULL is fine. */

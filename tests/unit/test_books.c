@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "store/books.h"
+#include "store/drain.h"
 #include "unit/check.h"
 #include "unit/finished.h"
 
@@ -1132,6 +1134,76 @@ test_sink_ahead(struct check *t, const struct place *p)
 	rows_free(&s.rows);
 }
 
+/* A sink that does not answer until it is let go. */
+struct slow {
+	_Atomic bool asked, let_go;
+	_Atomic unsigned beats;
+	struct drain *drain;
+	struct limiter *limiter;
+};
+
+static enum store_status
+slow_book(void *arg, const char *node, const struct limiter_line *lines, size_t n, uint64_t *upto)
+{
+	struct slow *s = arg;
+
+	(void)node;
+	s->asked = true;
+	while (!s->let_go)
+		pause_us(1000);
+	*upto = n > 0 ? lines[n - 1].seq : 0;
+	return STORE_OK;
+}
+
+static void
+slow_beat(void *arg)
+{
+	((struct slow *)arg)->beats++;
+}
+
+static void *
+drain_slowly(void *arg)
+{
+	struct slow *s = arg;
+
+	if (drain_lock(s->drain, BOUND_MS) < 0 || drain_queue(s->drain, s->limiter) != STORE_OK)
+		abort();
+	drain_unlock(s->drain);
+	return NULL;
+}
+
+static void
+test_beats(struct check *t, const struct place *p)
+{
+	struct slow slow = { false };
+	const struct books_sink sink = { slow_book, slow_beat, &slow };
+	char path[PATH_LEN];
+	struct totals *totals;
+	pthread_t thread;
+
+	check_row(t, "leases are kept alive while a drain lasts");
+	path_of(p, "totals.mdb", path);
+	if (mkdir(p->folder, 0700) != 0 || !(totals = totals_open(path, false)))
+		abort();
+	path_of(p, "limits.mdb", path);
+	slow.limiter = limiter_open(path, 0, NULL, NULL, false);
+	slow.drain = drain_open(p->folder, totals);
+	if (!slow.limiter || !slow.drain)
+		abort();
+	drain_aim(slow.drain, &sink);
+	if (pthread_create(&thread, NULL, drain_slowly, &slow) != 0)
+		abort();
+	while (!slow.asked)
+		pause_us(1000);
+	drain_beat(slow.drain);
+	check_that(t, slow.beats == 1, "%u beats", slow.beats);
+	slow.let_go = true;
+	(void)pthread_join(thread, NULL);
+	drain_close(slow.drain);
+	limiter_close(slow.limiter);
+	totals_close(totals);
+}
+
 static void
 test_beside(struct check *t, const struct place *p)
 {
@@ -1219,7 +1291,8 @@ main(void)
 		test_close, test_queued, test_totals_while_draining, test_killed,
 		test_killed_committing, test_boot, test_power_cut, test_rotated, test_months,
 		test_unreadable, test_many, test_full, test_drainers, test_sink, test_sink_loses,
-		test_sink_away_long, test_sink_ahead, test_beside, test_reader, test_read_early };
+		test_sink_away_long, test_sink_ahead, test_beats, test_beside, test_reader,
+		test_read_early };
 	struct check t = { .module = "books" };
 
 	for (size_t i = 0; i < ROWS(tests); i++) {
