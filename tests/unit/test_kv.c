@@ -741,9 +741,10 @@ static void
 test_full(struct check *c, const struct place *p)
 {
 	int status = -1;
-	pid_t pid = fork_flushed();
+	pid_t pid;
 
 	check_row(c, "a file that may not grow is full, and good again when it may");
+	pid = fork_flushed();
 	if (pid == 0)
 		_exit(fill_limited(p));
 	(void)waitpid(pid, &status, 0);
