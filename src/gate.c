@@ -17,6 +17,7 @@
 #include "stores.h"
 
 #define STORE_RETRY_MS	  1000
+#define STORE_RECHECK_MS  1000
 #define PRICES_RECHECK_MS 1000
 
 struct held_era {
@@ -38,6 +39,8 @@ struct gate {
 	struct buf text;    /* as it was last read */
 	int64_t
 	    store_tried_ms; /* when the store was last opened, for another try while it cannot be */
+	int64_t store_seen_ms;	/* when it was last looked at whether its files stand */
+	bool store_lost;	/* they do not */
 	struct stamp prices;	/* of the list of prices as it was last read */
 	int64_t prices_seen_ms; /* when it was last looked at */
 	bool prices_moved;	/* it is another one */
@@ -68,7 +71,7 @@ era_make(struct gate *g, struct conf *c)
 	h->era.credentials = credentials_open(c);
 	h->store = stores_take(g->stores, c);
 	h->era.store = h->store ? stores_store(h->store) : NULL;
-	if (!h->store)
+	if (!h->store && !g->store_lost)
 		note_store_tried(g);
 	if (!h->era.credentials) {
 		gate_leave(g, &h->era);
@@ -112,6 +115,7 @@ put_in_force(struct gate *g, struct held_era *made)
 	pthread_mutex_lock(&g->lock);
 	old = g->current;
 	g->current = made;
+	g->store_lost = false;
 	pthread_mutex_unlock(&g->lock);
 	gate_leave(g, old ? &old->era : NULL);
 }
@@ -123,6 +127,26 @@ lacks_store(const struct gate *g)
 {
 	return g->current && !g->current->era.store &&
 	    clock_mono_ms() - g->store_tried_ms >= STORE_RETRY_MS;
+}
+
+/* True when the files of the state folder were removed or replaced, which is looked at once a
+ * second: other processes have other limits then. Called with the lock held. */
+static bool
+has_lost_store(struct gate *g)
+{
+	char folder[LOG_VALUE_LEN];
+
+	if (g->store_lost || !g->current || !g->current->store ||
+	    clock_mono_ms() - g->store_seen_ms < STORE_RECHECK_MS)
+		return g->store_lost;
+	g->store_seen_ms = clock_mono_ms();
+	g->store_lost = !stores_stand(g->current->store);
+	if (g->store_lost)
+		log_error("state",
+		    "folder=%s what=\"its files were removed or replaced; it is opened anew when "
+		    "the calls under way have ended\"",
+		    log_value(span_of(g->current->conf->state), folder));
+	return g->store_lost;
 }
 
 /* The stamp of the list of prices; all zero when there is none. */
@@ -174,11 +198,16 @@ take_text(struct gate *g, struct buf *text)
 	bool first = !g->current;
 	struct held_era *made;
 
-	if (same && !lacks_store(g) && !g->prices_moved) {
+	if (same && !lacks_store(g) && !g->store_lost && !g->prices_moved) {
 		buf_free(text);
 		return;
 	}
 	made = era_of_text(g, text);
+	/* A store that was lost is let go of first, and opened anew at once when nobody has it. */
+	if (made && g->store_lost && !made->store) {
+		put_in_force(g, made);
+		made = era_of_text(g, text);
+	}
 	if (made)
 		put_in_force(g, made);
 	if (!made)
@@ -230,7 +259,7 @@ is_stale(struct gate *g, struct stamp *now)
 	if (stamp_of(g->conf_path, now))
 		*now = (struct stamp){ .taken_ns = 1 };
 	pthread_mutex_lock(&g->lock);
-	stale = lacks_store(g) || has_new_prices(g) ||
+	stale = lacks_store(g) || has_lost_store(g) || has_new_prices(g) ||
 	    (now->ino ? !stamp_settled(&g->stamp, now)
 		      : !stamp_same(&g->stamp, now) || !g->stamp.taken_ns);
 	pthread_mutex_unlock(&g->lock);

@@ -6,13 +6,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/limits.h"
+#include "store/books.h"
 
 struct stores_one {
 	struct store *store;
 	struct buf identity;
-	char *state;
+	char *state, *keys;
 	unsigned users;
 	struct stores_one *next;
 };
@@ -48,15 +50,31 @@ find_same(const struct stores *s, struct span identity)
 	return one;
 }
 
-/* A store of any kind over this state folder. */
-static struct store *
-find_beside(const struct stores *s, const char *state)
+static bool
+same_folder(const char *a, const char *b)
 {
-	const struct stores_one *one = s->first;
+	struct stat x, y;
 
-	while (one && strcmp(one->state, state) != 0)
-		one = one->next;
-	return one ? one->store : NULL;
+	return strcmp(a, b) == 0 ||
+	    (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+/* A store over the state folder of this configuration, if there is one with the same keys, since
+ * their index must not be opened twice either. */
+static const struct stores_one *
+find_beside(const struct stores *s, const struct conf *c)
+{
+	const struct stores_one *found = NULL;
+
+	for (const struct stores_one *one = s->first; one; one = one->next) {
+		if (!same_folder(one->state, c->state))
+			continue;
+		if (one->store->kind == parts_store(s->parts, span_of(c->store.kind)) &&
+		    strcmp(one->keys, c->keys) == 0)
+			return one;
+		found = found ? found : one;
+	}
+	return found;
 }
 
 static void
@@ -66,7 +84,21 @@ free_one(struct stores_one *one)
 		one->store->kind->close(one->store);
 	buf_free(&one->identity);
 	free(one->state);
+	free(one->keys);
 	free(one);
+}
+
+/* Beside one that does not stand nothing is opened: some of its files may still be in place. */
+static int
+open_store(const struct stores *s, const struct conf *c, struct stores_one *one)
+{
+	const struct stores_one *beside = find_beside(s, c);
+
+	if (beside && !stores_stand(beside))
+		return -1;
+	one->store = parts_store(s->parts, span_of(c->store.kind))
+			 ->open(c, beside ? beside->store : NULL, false);
+	return one->store ? 0 : -1;
 }
 
 static struct stores_one *
@@ -79,10 +111,9 @@ open_one(struct stores *s, const struct conf *c)
 	one->users = 1;
 	one->identity = buf_make(CONF_FILE_MAX);
 	one->state = strdup(c->state);
-	if (one->state && identify(c, &one->identity) == 0)
-		one->store = parts_store(s->parts, span_of(c->store.kind))
-				 ->open(c, find_beside(s, c->state), false);
-	if (!one->store) {
+	one->keys = strdup(c->keys);
+	if (!one->state || !one->keys || identify(c, &one->identity) < 0 ||
+	    open_store(s, c, one) < 0) {
 		free_one(one);
 		return NULL;
 	}
@@ -121,13 +152,19 @@ stores_take(struct stores *s, const struct conf *c)
 	pthread_mutex_lock(&s->doors);
 	if (identify(c, &identity) == 0)
 		one = find_same(s, buf_span(&identity));
-	if (one)
+	if (one && stores_stand(one))
 		one->users++;
 	else
 		one = open_one(s, c);
 	pthread_mutex_unlock(&s->doors);
 	buf_free(&identity);
 	return one;
+}
+
+bool
+stores_stand(const struct stores_one *one)
+{
+	return !one->store->books || books_stand(one->store->books);
 }
 
 struct store *

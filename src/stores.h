@@ -18,6 +18,10 @@ void stores_close(struct stores *s);
  * opened; the reason was logged. Safe for all threads; waits while another is opened or closed. */
 struct stores_one *stores_take(struct stores *s, const struct conf *c);
 
+/* False when what it has open of its state folder was removed or replaced: it is to be given back,
+ * and can be had anew when all have done so. */
+bool stores_stand(const struct stores_one *one);
+
 /* The store itself. */
 struct store *stores_store(const struct stores_one *one);
 

@@ -55,3 +55,15 @@ file_read(const char *path, struct buf *out)
 	errno = saved;
 	return rc;
 }
+
+bool
+file_stands(int fd, const char *path)
+{
+	struct stat own, named;
+
+	if (fstat(fd, &own) < 0)
+		return true;
+	if (stat(path, &named) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}

@@ -1,4 +1,4 @@
-/* file: reading a whole file. */
+/* file: reading a whole file, and telling files apart. */
 #ifndef POSTERN_BASE_FILE_H
 #define POSTERN_BASE_FILE_H
 
@@ -8,5 +8,8 @@
 /* Appends the whole file to out. -1 with errno set: a missing file, one that is not a plain file
  * (EINVAL) and one over what out may hold (EFBIG) are errors. */
 MUST_CHECK int file_read(const char *path, struct buf *out);
+
+/* Whether the path still names the file that is open here; true when that cannot be known. */
+bool file_stands(int fd, const char *path);
 
 #endif

@@ -3,6 +3,7 @@
 #include "store/books.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@ struct folder {
 	struct keeper *beats;	 /* apart, since a drain may wait for its disk for long */
 	struct books *users;	 /* the one that came last first: its sink is in force */
 	int64_t retry_ms;	 /* the keeper's; 0: the last drain did not fail */
+	_Atomic bool told;	 /* that it does not stand; the log knows */
 };
 
 struct books {
@@ -81,19 +83,43 @@ retry_after(struct folder *f, enum store_status status)
 	return f->retry_ms;
 }
 
+static bool
+stands(const struct folder *f)
+{
+	return (!f->drain || drain_stands(f->drain)) && (!f->totals || totals_stands(f->totals)) &&
+	    (!f->limiter || limiter_stands(f->limiter));
+}
+
+/* Called with the lock of the drain. Lines of a folder that was removed have numbers that mean
+ * others in the one that stands in its place. */
+static enum store_status
+move(struct folder *f)
+{
+	char folder[LOG_VALUE_LEN];
+
+	if (!limiter_waiting(f->limiter))
+		return STORE_OK;
+	if (stands(f))
+		return drain_queue(f->drain, f->limiter);
+	if (!atomic_exchange(&f->told, true))
+		log_error("state",
+		    "folder=%s what=\"its files were removed or replaced; calls that were not in the ledger yet are lost\"",
+		    log_value(span_of(f->path), folder));
+	return STORE_BROKEN;
+}
+
 static int64_t
 keep_drain(void *arg)
 {
 	struct folder *f = arg;
 	int64_t rest_ms = drain_rest_ms(f->drain);
-	enum store_status status = STORE_OK;
+	enum store_status status;
 
 	if (rest_ms > 0)
 		return rest_ms;
 	if (drain_lock(f->drain, 0) < 0)
 		return DRAIN_EVERY_MS;
-	if (limiter_waiting(f->limiter))
-		status = drain_queue(f->drain, f->limiter);
+	status = move(f);
 	drain_unlock(f->drain);
 	return retry_after(f, status);
 }
@@ -209,7 +235,7 @@ open_folder(const char *path, bool reader)
 static enum store_status
 drain_now(struct folder *f, int64_t wait_ms)
 {
-	enum store_status status = STORE_OK;
+	enum store_status status;
 
 	if (!limiter_waiting(f->limiter))
 		return STORE_OK;
@@ -218,8 +244,7 @@ drain_now(struct folder *f, int64_t wait_ms)
 			log_warn("books", "what=\"another process holds drain.lock for long\"");
 		return STORE_BROKEN;
 	}
-	if (limiter_waiting(f->limiter))
-		status = drain_queue(f->drain, f->limiter);
+	status = move(f);
 	drain_unlock(f->drain);
 	return status;
 }
@@ -357,6 +382,12 @@ books_booked(struct books *b, struct store_mark *mark, store_row *fn, void *arg)
 	return t ? totals_each(t, &all, &mark->seq, fn, arg) : STORE_OK;
 }
 
+bool
+books_stand(const struct books *b)
+{
+	return stands(b->folder);
+}
+
 enum store_status
 books_probe(struct books *b, const char **why)
 {
@@ -364,7 +395,9 @@ books_probe(struct books *b, const char **why)
 
 	if (f->reader)
 		return STORE_OK;
-	if (access(f->path, W_OK | X_OK) < 0)
+	if (!stands(f))
+		*why = "the files of the state folder were removed or replaced";
+	else if (access(f->path, W_OK | X_OK) < 0)
 		*why = "the state folder cannot be written";
 	else if (drain_fails(f->drain))
 		*why = "the ledger in the state folder cannot be written";

@@ -60,6 +60,11 @@ MUST_CHECK enum store_status books_totals(
 MUST_CHECK enum store_status books_booked(
     struct books *b, struct store_mark *mark, store_row *fn, void *arg);
 
+/* False when the folder's files were removed or replaced while they were open. Nothing is written
+ * there any more then, not even by books_close, and the folder may be opened anew when the last
+ * user has closed it. */
+bool books_stand(const struct books *b);
+
 /* Whether the folder can be used now; when not, *why is a text without secrets. */
 MUST_CHECK enum store_status books_probe(struct books *b, const char **why);
 

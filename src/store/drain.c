@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/filelock.h"
@@ -23,6 +24,7 @@
 
 struct drain {
 	const char *folder;
+	char path[PATH_MAX_LEN]; /* of the lock */
 	struct totals *totals;
 
 	/* The lock: one thread at a time, and then one process. */
@@ -52,15 +54,14 @@ struct drain *
 drain_open(const char *folder, struct totals *totals)
 {
 	struct drain *d = calloc(1, sizeof(*d));
-	char path[PATH_MAX_LEN];
-	int n = snprintf(path, sizeof(path), "%s/drain.lock", folder);
+	int n = d ? snprintf(d->path, sizeof(d->path), "%s/drain.lock", folder) : -1;
 
-	if (!d || n < 0 || (size_t)n >= sizeof(path)) {
+	if (n < 0 || (size_t)n >= sizeof(d->path)) {
 		log_error("books", "what=\"out of memory, or the path is too long\"");
 		free(d);
 		return NULL;
 	}
-	d->lock_fd = filelock_open(path);
+	d->lock_fd = filelock_open(d->path);
 	if (d->lock_fd < 0) {
 		log_error("books", "what=\"drain.lock in the state folder cannot be opened: %m\"");
 		free(d);
@@ -120,6 +121,12 @@ drain_unlock(struct drain *d)
 {
 	filelock_give(d->lock_fd);
 	(void)pthread_mutex_unlock(&d->mutex);
+}
+
+bool
+drain_stands(const struct drain *d)
+{
+	return file_stands(d->lock_fd, d->path);
 }
 
 void

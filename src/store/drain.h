@@ -29,6 +29,9 @@ void drain_close(struct drain *d);
  * nobody. -1 with errno EAGAIN when somebody else holds it; other reasons are logged. */
 MUST_CHECK int drain_lock(struct drain *d, int64_t wait_ms);
 
+/* False when the file of the lock was removed or replaced: others have another lock. */
+bool drain_stands(const struct drain *d);
+
 /* Gives the lock back. */
 void drain_unlock(struct drain *d);
 

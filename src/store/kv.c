@@ -30,6 +30,7 @@
 #include <lmdb.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 
@@ -363,6 +364,12 @@ kv_close(struct kv *kv)
 	(void)pthread_mutex_destroy(&kv->writer);
 	free(kv->path);
 	free(kv);
+}
+
+bool
+kv_stands(const struct kv *kv)
+{
+	return file_stands(kv->fd, kv->path);
 }
 
 void

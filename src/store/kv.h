@@ -45,6 +45,9 @@ struct kv *kv_open(const char *path, enum kv_mode mode, bool reader);
 /* Closes and frees. NULL is fine. */
 void kv_close(struct kv *kv);
 
+/* False when the file was removed, or another one stands in its place. */
+bool kv_stands(const struct kv *kv);
+
 /* Begins; a write waits for other writers. While a read lasts, no page that is freed can be used
  * again and the file grows with every write: it must be short. */
 MUST_CHECK enum kv_status kv_begin(struct kv *kv, bool write, struct kv_txn *t);

@@ -114,6 +114,12 @@ is_silent(struct limiter *l, int64_t mono_ms)
 	return heard_ms == 0 || mono_ms < heard_ms || mono_ms - heard_ms >= LIMITER_BEAT_MS;
 }
 
+bool
+limiter_stands(const struct limiter *l)
+{
+	return kv_stands(l->kv);
+}
+
 /* Begins with all dead holders' leases released. hear: this process is about to hold one. */
 static enum kv_status
 begin_current(struct limiter *l, int64_t now_ms, bool hear, struct limitwork *w)

@@ -32,6 +32,9 @@ struct limiter *limiter_open(
  * settled up to now are lost. */
 void limiter_close(struct limiter *l);
 
+/* False when its file was removed or replaced: others have other limits. */
+bool limiter_stands(const struct limiter *l);
+
 /* As the store's take. The clock is read under the lock when ask->now_ms is 0. A purse of a scope
  * without a budget is not kept; a new one is seeded, together with what is pending. */
 MUST_CHECK enum store_status limiter_take(

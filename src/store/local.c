@@ -12,7 +12,7 @@
 /* Look-ups in one key file, for all stores over it. */
 struct local_keys {
 	struct keywatch *watch;
-	char *keys_path, *state_path;
+	char *keys_path;
 	unsigned users;
 };
 
@@ -84,7 +84,6 @@ give_keys(struct local_keys *k)
 		return;
 	keywatch_close(k->watch);
 	free(k->keys_path);
-	free(k->state_path);
 	free(k);
 }
 
@@ -99,8 +98,7 @@ open_keys(const struct conf *c)
 	}
 	k->users = 1;
 	k->keys_path = strdup(c->keys);
-	k->state_path = strdup(c->state);
-	if (k->keys_path && k->state_path)
+	if (k->keys_path)
 		k->watch = keywatch_open(c->keys, c->state);
 	if (k->watch)
 		return k;
@@ -117,7 +115,7 @@ take_keys(const struct conf *c, struct store *beside)
 
 	if (beside && beside->kind == &store_local)
 		k = local_of(beside)->keys;
-	if (!k || strcmp(k->keys_path, c->keys) != 0 || strcmp(k->state_path, c->state) != 0)
+	if (!k || strcmp(k->keys_path, c->keys) != 0)
 		return open_keys(c);
 	k->users++;
 	return k;

@@ -232,6 +232,12 @@ totals_close(struct totals *t)
 	free(t);
 }
 
+bool
+totals_stands(const struct totals *t)
+{
+	return kv_stands(t->kv);
+}
+
 enum store_status
 totals_mark(struct totals *t, struct totals_mark *out)
 {

@@ -29,6 +29,9 @@ struct totals *totals_open(const char *path, bool reader);
 /* NULL is fine. */
 void totals_close(struct totals *t);
 
+/* False when the file was removed or replaced. */
+bool totals_stands(const struct totals *t);
+
 /* How far they reach; all zero for a reader of a file that was just made. */
 MUST_CHECK enum store_status totals_mark(struct totals *t, struct totals_mark *out);
 
