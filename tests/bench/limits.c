@@ -1,12 +1,13 @@
-/* limits: how long a take and a settlement of the local limits take while several processes contend
- * for them.
+/* limits: how long a take and a settlement of a store take while several processes contend for one
+ * workspace and one key with all limits set.
  *
- *   limits FILE PROCESSES CALLS
+ *   limits FOLDER PROCESSES CALLS [PORT]
  *
- * Each process takes and settles CALLS calls of one workspace and one key, with all limits set;
- * FILE is made and removed. Meanwhile the finished calls are forgotten as a drain would, some
- * hundreds at a time. Prints `take_us median N p90 N p99 N settle_us median N p90 N p99 N`. */
-#include <signal.h>
+ * The store is the local one in FOLDER, or with PORT the Redis at 127.0.0.1:PORT. Every process has
+ * it open as the program has, with the thread that moves finished calls to the ledger, and takes
+ * and settles CALLS calls. Prints `take_ns N take_p99_ns N settle_ns N settle_p99_ns N booked N`:
+ * medians and percentiles, and how many calls the totals have in the end. */
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +16,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/limiter.h"
+#include "base/clock.h"
+#include "policy/period.h"
+#include "store/local.h"
+#include "store/redis.h"
 
-#define FORGET_EVERY 500u
+enum step { TAKE, SETTLE, STEPS };
+
+struct run {
+	struct conf conf;
+	const struct store_kind *kind;
+	size_t processes, calls;
+	pthread_barrier_t *begin; /* in memory of all processes, as are the times */
+	int64_t *took;		  /* of each step, of each process, of each call */
+};
 
 static int64_t
 now_ns(void)
@@ -35,25 +47,12 @@ die(const char *what)
 	exit(1);
 }
 
-/* As long as lines of the ledger are. */
-static const char line[] =
-    "\"time\":\"2026-11-22T12:00:00.000Z\",\"day\":\"2026-11-22\",\"request_id\":"
-    "\"req_aaaaaaaaaaaaaaaaaaaaaaaa\",\"key\":\"k_aaaaaaaa\",\"workspace\":\"bench\","
-    "\"surface\":\"messages\",\"model\":\"claude-sonnet-4-5\",\"routed\":true,\"upstream\":"
-    "\"anthropic\",\"upstream_model\":\"claude-sonnet-4-5\",\"upstream_request_id\":"
-    "\"req_bbbbbbbbbbbbbbbbbbbbbbbb\",\"stream\":true,\"cut\":false,\"estimated\":false,"
-    "\"status\":200,\"end\":\"done\",\"input_tokens\":1200,\"output_tokens\":300,"
-    "\"cache_creation_input_tokens\":0,\"cache_creation_1h_input_tokens\":0,"
-    "\"cache_read_input_tokens\":0,\"cost_nanousd\":8100000,\"reserved_tokens\":2200,"
-    "\"reserved_nanousd\":66000000,\"limit\":null,\"requests_left\":400,\"tokens_left\":50000,"
-    "\"first_ms\":420,\"total_ms\":3100}\n";
-
 static struct admission_ask
 make_ask(void)
 {
 	const struct quota quota = { .rpm = QUOTA_RATE_MAX,
 		.tpm = QUOTA_RATE_MAX,
-		.concurrent = 1000,
+		.concurrent = QUOTA_CONCURRENT_MAX,
 		.budget_day_nanousd = QUOTA_NANOUSD_MAX / 2,
 		.budget_month_nanousd = QUOTA_NANOUSD_MAX };
 
@@ -69,76 +68,127 @@ make_ask(void)
 	};
 }
 
-/* Takes and settles; the times go to took, takes first. */
 static void
-run(const char *path, size_t calls, int64_t *took)
+write_line(const struct admission_ask *ask, struct buf *out)
 {
-	struct limiter *l = limiter_open(path, 0, NULL, NULL, false);
-	const struct admission_ask ask = make_ask();
-	struct admission_grant grant;
-	const struct store_booking b = {
-		.ask = &ask,
-		.grant = &grant,
-		.used = { 700, 8100 },
-		.line = { line, sizeof(line) - 1 },
+	int64_t now_ms = clock_wall_ms();
+	const struct ledger_entry entry = {
+		.time_ms = now_ms,
+		.day = period_day(now_ms),
+		.request_id = ask->request_id,
+		.key = ask->key,
+		.workspace = ask->workspace,
+		.surface = SPAN("messages"),
+		.model = ask->model,
+		.routed = true,
+		.upstream = SPAN("anthropic"),
+		.upstream_model = SPAN("claude-sonnet-4-5-20250929"),
+		.upstream_request_id = SPAN("req_bbbbbbbbbbbbbbbbbbbbbbbb"),
+		.status = 200,
+		.end = SPAN("done"),
+		.usage = { .input = 400, .output = 300 },
+		.cost_nanousd = 8100,
+		.reserved_tokens = 1000,
+		.reserved_nanousd = 66000,
+		.requests_left = 400,
+		.tokens_left = 50000,
+		.first_ms = 420,
+		.total_ms = 3100,
 	};
 
-	if (!l)
-		die("the file cannot be opened");
-	for (size_t i = 0; i < calls; i++) {
-		int64_t begun = now_ns();
-
-		if (limiter_take(l, &ask, &grant) != STORE_OK || !grant.held)
-			die("no take");
-		took[i] = now_ns() - begun;
-		begun = now_ns();
-		if (limiter_settle(l, &b, false) != STORE_OK)
-			die("not settled");
-		took[calls + i] = now_ns() - begun;
-	}
-	limiter_close(l);
-	_exit(0);
+	if (ledger_format(&entry, out) < 0)
+		die("the line does not fit");
 }
 
-struct newest {
-	uint64_t seq;
-	size_t n;
-};
+static int64_t *
+times(const struct run *r, enum step step, size_t process)
+{
+	return r->took + (step * r->processes + process) * r->calls;
+}
+
+static void
+call(struct store *s, const struct admission_ask *ask, struct span line, int64_t *took[STEPS])
+{
+	struct admission_grant grant;
+	struct store_booking booking = {
+		.ask = ask, .grant = &grant, .used = { 700, 8100 }, .line = line
+	};
+	int64_t begun = now_ns();
+
+	if (s->kind->take(s, ask, &grant) != STORE_OK || !grant.held)
+		die("no take");
+	*took[TAKE]++ = now_ns() - begun;
+	begun = now_ns();
+	if (s->kind->settle(s, &booking) != STORE_OK)
+		die("not settled");
+	*took[SETTLE]++ = now_ns() - begun;
+}
+
+static struct store *
+open_store(const struct run *r)
+{
+	struct store *s = r->kind->open(&r->conf, NULL, false);
+
+	if (!s)
+		die("the store cannot be opened");
+	return s;
+}
+
+static _Noreturn void
+take_and_settle(const struct run *r, size_t process)
+{
+	int64_t *took[STEPS] = { times(r, TAKE, process), times(r, SETTLE, process) };
+	const struct admission_ask ask = make_ask();
+	struct buf line = buf_make(LEDGER_LINE_MAX);
+	struct store *s = open_store(r);
+
+	write_line(&ask, &line);
+	(void)pthread_barrier_wait(r->begin);
+	for (size_t i = 0; i < r->calls; i++)
+		call(s, &ask, buf_span(&line), took);
+	s->kind->close(s);
+	buf_free(&line);
+	exit(0);
+}
+
+static void
+run_all(const struct run *r)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < r->processes; i++) {
+		pid_t child = fork();
+
+		if (child < 0)
+			die("no process");
+		if (child == 0)
+			take_and_settle(r, i);
+	}
+	for (size_t i = 0; i < r->processes; i++) {
+		if (wait(&status) < 0 || status != 0)
+			die("a process failed");
+	}
+}
 
 static int
-see(void *arg, const struct limiter_line *at)
+add_calls(void *sum, const struct tally_row *row, const struct tally *t)
 {
-	struct newest *newest = arg;
-
-	newest->seq = at->seq;
-	return ++newest->n == FORGET_EVERY;
+	(void)row;
+	*(uint64_t *)sum += t->calls;
+	return 0;
 }
 
-/* Forgets what is queued until all processes have ended. */
-static void
-drain(const char *path, size_t processes)
+static uint64_t
+booked(const struct run *r)
 {
-	struct limiter *l = limiter_open(path, 0, NULL, NULL, false);
-	const struct timespec pause = { .tv_nsec = 20000000 };
-	bool good = l != NULL;
+	const struct store_range all = { 0, INT32_MAX };
+	struct store *s = open_store(r);
+	uint64_t calls = 0;
 
-	while (good && processes > 0) {
-		struct newest newest = { 0 };
-		int status = 0;
-
-		if (waitpid(-1, &status, WNOHANG) > 0) {
-			good = status == 0;
-			processes--;
-			continue;
-		}
-		good = limiter_lines(l, 0, see, &newest) == STORE_OK &&
-		    limiter_forget(l, newest.seq) == STORE_OK;
-		if (newest.n < FORGET_EVERY)
-			(void)nanosleep(&pause, NULL);
-	}
-	if (!good)
-		die("a process failed");
-	limiter_close(l);
+	if (s->kind->totals(s, &all, add_calls, &calls) != STORE_OK)
+		die("no totals");
+	s->kind->close(s);
+	return calls;
 }
 
 static int
@@ -149,46 +199,56 @@ compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* One kind of time of all processes. */
 static void
-show(const char *what, const int64_t *took, size_t processes, size_t calls)
+show(const struct run *r, enum step step, const char *name)
 {
-	size_t n = processes * calls;
-	int64_t *all = malloc(n * sizeof(*all));
+	int64_t *all = times(r, step, 0);
+	size_t n = r->processes * r->calls;
 
-	if (!all)
-		die("no memory");
-	for (size_t i = 0; i < processes; i++)
-		memcpy(all + i * calls, took + i * 2 * calls, calls * sizeof(*all));
 	qsort(all, n, sizeof(*all), compare);
-	printf("%s median %.2f p90 %.2f p99 %.2f", what, (double)all[n / 2] / 1000,
-	    (double)all[n * 9 / 10] / 1000, (double)all[n * 99 / 100] / 1000);
-	free(all);
+	printf("%s_ns %lld %s_p99_ns %lld ", name, (long long)all[n / 2], name,
+	    (long long)all[n * 99 / 100]);
+}
+
+static void *
+shared(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("no memory");
+	return p;
 }
 
 int
 main(int argc, char **argv)
 {
-	unsigned long processes = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
-	unsigned long calls = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
-	size_t bytes = processes * calls * 2 * sizeof(int64_t);
-	int64_t *took = bytes
-	    ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
-	    : MAP_FAILED;
-	char lock[4096];
+	static char keys[] = "/nonexistent", host[] = "127.0.0.1";
+	pthread_barrierattr_t attributes;
+	struct run r = { .kind = &store_local };
 
-	if (took == MAP_FAILED)
-		die("usage: limits FILE PROCESSES CALLS");
-	for (size_t i = 0; i < processes; i++) {
-		if (fork() == 0)
-			run(argv[1], calls, took + i * 2 * calls);
+	if (argc < 4 || argc > 5)
+		die("usage: limits FOLDER PROCESSES CALLS [PORT]");
+	r.conf.state = argv[1];
+	r.conf.keys = keys;
+	r.processes = strtoul(argv[2], NULL, 10);
+	r.calls = strtoul(argv[3], NULL, 10);
+	if (argc == 5) {
+		r.kind = &store_redis;
+		r.conf.store = (struct conf_store){
+			.host = host, .port = strtoul(argv[4], NULL, 10), .timeout_ms = 1000
+		};
 	}
-	drain(argv[1], processes);
-	show("take_us", took, processes, calls);
-	show(" settle_us", took + calls, processes, calls);
-	putchar('\n');
-	(void)snprintf(lock, sizeof(lock), "%s-lock", argv[1]);
-	(void)unlink(argv[1]);
-	(void)unlink(lock);
+	if (r.processes == 0 || r.calls == 0)
+		die("nothing to do");
+	r.took = shared(r.processes * r.calls * STEPS * sizeof(*r.took));
+	r.begin = shared(sizeof(*r.begin));
+	(void)pthread_barrierattr_init(&attributes);
+	(void)pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	(void)pthread_barrier_init(r.begin, &attributes, (unsigned)r.processes);
+	run_all(&r);
+	show(&r, TAKE, "take");
+	show(&r, SETTLE, "settle");
+	printf("booked %llu\n", (unsigned long long)booked(&r));
 	return 0;
 }

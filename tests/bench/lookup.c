@@ -85,6 +85,7 @@ main(int argc, char **argv)
 	struct run r = { .line = buf_make(KEY_LINE_MAX) };
 	unsigned long lookups = argc == 6 ? strtoul(argv[5], NULL, 10) : 0;
 	int64_t *took = calloc(lookups + 1, sizeof(*took));
+	struct conf conf = { 0 };
 	int64_t begun, first;
 	size_t n;
 
@@ -96,8 +97,10 @@ main(int argc, char **argv)
 	if (n == 0) {
 		die("no keys to look up");
 	}
+	conf.keys = argv[1];
+	conf.state = argv[2];
 	begun = now_ns();
-	r.store = store_local.open(argv[1], argv[2]);
+	r.store = store_local.open(&conf, NULL, false);
 	if (!r.store) {
 		die("the store cannot be opened");
 	}

@@ -33,19 +33,19 @@ def remove_at_exit(folder):
     return folder
 
 
+# What these measure is the program's own code.
+LINKED = ("limits", "lookup")
+PACKAGES = ("fcgi", "libcurl", "json-c", "libconfuse", "lmdb", "hiredis", "libssl", "libcrypto")
+
+
 def compile_helpers():
-    """Builds every helper; lookup is linked with the program's own code."""
     BUILD.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["make", "-s", "build/libpostern.a"], cwd=ROOT, check=True)
+    asked = subprocess.run(["pkg-config", "--libs", *PACKAGES], check=True, capture_output=True, text=True)
+    linked = [ROOT / "build" / "libpostern.a", *asked.stdout.split(), "-pthread"]
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", f"-I{ROOT}/src"]
     for source in sorted(HERE.glob("*.c")):
-        command = ["gcc", *flags, "-o", BUILD / source.stem, source]
-        if source.stem == "lookup":
-            subprocess.run(["make", "-s", "build/libpostern.a"], cwd=ROOT, check=True)
-            libraries = subprocess.run(
-                ["pkg-config", "--libs", "fcgi", "libcurl", "json-c", "libconfuse", "lmdb", "libcrypto"],
-                check=True, capture_output=True, text=True,
-            ).stdout.split()
-            command += [ROOT / "build" / "libpostern.a", *libraries, "-pthread"]
+        command = ["gcc", *flags, "-o", BUILD / source.stem, source, *(linked if source.stem in LINKED else [])]
         subprocess.run([str(part) for part in command], check=True)
 
 
@@ -101,11 +101,28 @@ class Gate(hosts.LighttpdSocket):
         super().__init__(upstream.url, **{**OPTIONS, **options})
         kind = Workers if workers else OneProcess
         self.pool = kind(self.site, workers=workers, threads=threads)
+        self.answered = 0
         remove_at_exit(self.site.dir)
 
     @property
     def key(self):
         return self.site.key.text
+
+    def measure(self, seconds):
+        """Small calls as wrk makes them; requests/s, and the program's CPU for one in microseconds."""
+        before = sum(map(cpu_s, self.pool.pids()))
+        seen = wrk(self.port, self.key, seconds)
+        self.answered += seen["requests"]
+        return seen["per_s"], (sum(map(cpu_s, self.pool.pids())) - before) * 1e6 / seen["requests"]
+
+    def booked(self, limit=10):
+        """How many lines the ledger has as soon as there is one for each of the calls that were measured."""
+
+        def count():
+            return sum(sum(1 for _ in open(path)) for path in self.site.state.glob("ledger-*.jsonl"))
+
+        proc.wait_until(lambda: count() >= self.answered, limit, lambda: f"{self.answered} lines, there are {count()}")
+        return count()
 
     def check_logs(self):
         """Nothing: a benchmark writes hundreds of thousands of lines, and reading them is the tests' business."""
@@ -148,7 +165,7 @@ class Proxy:
 
 
 def wrk(port, key, seconds, connections=32):
-    """Small calls as fast as they are answered; returns requests/s and what wrk saw."""
+    """Small calls as fast as they are answered; returns requests/s and what wrk saw, among which nothing is bad."""
     done = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "calls.lua"),
          f"http://127.0.0.1:{port}/v1/messages", "--", key],
@@ -156,6 +173,8 @@ def wrk(port, key, seconds, connections=32):
     )
     seen = numbers(done.stdout, "requests")
     seen["per_s"] = seen["requests"] * 1e6 / seen["microseconds"]
+    if seen["bad"]:
+        raise RuntimeError(f"calls failed: {seen}")
     return seen
 
 

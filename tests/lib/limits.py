@@ -176,10 +176,11 @@ class Books:
         self.sites = sites
 
     def text(self):
-        """The whole lines of all; the last one of a file may be on its way."""
+        """The whole lines of all; the last one of a file may be on its way. What a process that was killed has written
+        of a line is none: the line comes again behind it."""
         paths = [path for site in self.sites for path in sorted(site.state.glob("ledger-*.jsonl"))]
         texts = [path.read_text().rpartition("\n")[0] for path in paths]
-        return "\n".join(text for text in texts if text)
+        return "\n".join(line for text in texts for line in text.split("\n") if line.endswith("}"))
 
     def lines(self, key=None):
         """The lines of one key, or all."""

@@ -507,7 +507,7 @@ test_killed(struct check *c, const struct place *p)
 }
 
 #define CROWD	     4
-#define CROWD_ROUNDS 300
+#define CROWD_ROUNDS 100
 
 /* While one has the file, others wait for it, and one of those is killed. */
 static void
@@ -542,13 +542,13 @@ test_killed_in_a_crowd(struct check *c, const struct place *p)
 	kv_close(kv);
 }
 
-#define WIDE 32
+#define WIDE 8
 
 /* Replaces the same values again and again. *low: as at the begin. */
 static enum kv_status
 replace(struct kv *kv, bool *low)
 {
-	static const char bytes[3000];
+	static const char bytes[100 * 1000]; /* WIDE of them are most of what one may write */
 	enum kv_status status;
 	struct kv_txn t;
 
@@ -593,7 +593,7 @@ test_pinned(struct check *c, const struct place *p)
 	must(replace(kv, &low));
 	while (low)
 		must(replace(kv, &low));
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 200; i++)
 		must(replace(kv, &low));
 	check_that(c, !low, "low for ever");
 	kv_close(kv);
