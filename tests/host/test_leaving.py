@@ -67,7 +67,8 @@ def test_what_was_used_is_booked(host, upstream, model, gate):
     call.leave()
     line = host.site.ledger_line(call.headers["request-id"])
     assert line["end"] == "client-gone" or (host.tells_by_term and line["end"] == "draining")
-    assert (line["input_tokens"], line["output_tokens"]) == (11, 1)
+    # What was passed on says how much the answer came to, since the upstream never did.
+    assert line["input_tokens"] == 11 and line["output_tokens"] >= 1 and line["estimated"]
 
 
 def test_whole_answer_nobody_waits_for(host, upstream, model, gate):
