@@ -24,7 +24,7 @@
 #define NUMBER_LEN  24
 #define READ_STEP   16384u
 #define TELL_MS	    60000 /* how often the same trouble is logged, ... */
-#define TELL_NEW_MS 5000  /* ... and how soon another one */
+#define TELL_NEW_MS 5000  /* ... and how soon another one, or one after all was well */
 #define GREETINGS   3
 #define CLIENT_NAME "postern"
 
@@ -52,7 +52,7 @@ struct redislink {
 	const char *why;  /* the last trouble; NULL: there is none */
 	unsigned refuses; /* TROUBLE_ bits */
 	const char *told; /* what the log was told last; NULL: all is well */
-	int64_t told_ms;
+	int64_t told_ms;  /* 0: nothing so far */
 };
 
 /* What an error of the server means, by how its text begins. */
@@ -241,7 +241,7 @@ note_trouble(struct redislink *l, const char *why, struct span said)
 	char text[LOG_VALUE_LEN];
 
 	l->why = why;
-	if (l->told && now_ms - l->told_ms < (why == l->told ? TELL_MS : TELL_NEW_MS))
+	if (l->told_ms > 0 && now_ms - l->told_ms < (why == l->told ? TELL_MS : TELL_NEW_MS))
 		return;
 	l->told = why;
 	l->told_ms = now_ms;
