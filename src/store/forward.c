@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/ledgerfile.h"
@@ -11,11 +12,13 @@
 #define BATCH_LINES 256u
 #define BATCH_BYTES (256 * KIB)
 #define QUEUE_MAX   (16 * MIB) /* of what is in the ledger and waits for a sink that is away */
+#define JOURNEY_MS  5000       /* so long lines that end meanwhile may wait for the ledger */
 
 /* One journey, in batches. */
 struct forward {
 	const struct books_sink *sink;
 	struct limiter *limiter;
+	int64_t until_ms; /* when the journey is broken off, to be gone on with next time */
 	const char *node;
 	uint64_t booked; /* as far as the sink has told */
 	uint64_t upto;	 /* lines beyond are not looked at */
@@ -77,8 +80,11 @@ send_batch(struct forward *f)
 	if (f->status != STORE_OK)
 		return f->status;
 	f->booked = booked;
-	if (booked >= last)
-		return STORE_OK;
+	if (booked >= last) {
+		if (clock_mono_ms() >= f->until_ms)
+			f->status = STORE_AWAY;
+		return f->status;
+	}
 	log_error("books", "what=\"the other store did not take all lines\" booked=%llu sent=%llu",
 	    (unsigned long long)booked, (unsigned long long)last);
 	f->status = STORE_BROKEN;
@@ -202,6 +208,7 @@ forward_lines(const struct books_sink *sink, struct limiter *l, const char *fold
 {
 	struct forward f = { .sink = sink,
 		.limiter = l,
+		.until_ms = clock_mono_ms() + JOURNEY_MS,
 		.node = mark->node,
 		.bytes = buf_make(BATCH_BYTES),
 		.line = buf_make(LEDGER_LINE_MAX) };

@@ -14,7 +14,8 @@
 #include "store/redisscript.h"
 #include "store/redistotals.h"
 
-#define TAKES 2 /* attempts: the first may have met a connection that was lost without a sign */
+#define TAKES	 2 /* attempts: the first may have met a connection that was lost without a sign */
+#define CLOSE_MS 500 /* who started the program may not wait long for its end */
 
 struct redis {
 	struct store store;
@@ -258,6 +259,8 @@ redis_close(struct store *s)
 {
 	struct redis *r = redis_of(s);
 
+	if (r->link)
+		redislink_hurry(r->link, CLOSE_MS);
 	/* What was given up and is not told now ends with the holder. */
 	if (r->holder && r->link &&
 	    redisholder_flush(r->holder, r->link, redislink_by_ms(r->link)) != STORE_OK)

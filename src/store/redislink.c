@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -40,6 +41,7 @@ struct redislink_hold {
 
 struct redislink {
 	struct conf_store conf; /* a copy */
+	_Atomic int64_t timeout_ms;
 	struct redissock_peer *peer;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t given;
@@ -183,6 +185,7 @@ redislink_open(const struct conf_store *c)
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&l->given, &attributes);
 	(void)pthread_condattr_destroy(&attributes);
+	atomic_init(&l->timeout_ms, c->timeout_ms);
 	if (copy_conf(&l->conf, c) == 0 && (l->peer = redissock_peer_open(&l->conf, &why)))
 		return l;
 	log_error("redis", "what=\"%s\"", why);
@@ -218,7 +221,14 @@ redislink_close(struct redislink *l)
 int64_t
 redislink_by_ms(const struct redislink *l)
 {
-	return clock_mono_ms() + l->conf.timeout_ms;
+	return clock_mono_ms() + atomic_load(&l->timeout_ms);
+}
+
+void
+redislink_hurry(struct redislink *l, int64_t timeout_ms)
+{
+	if (timeout_ms < atomic_load(&l->timeout_ms))
+		atomic_store(&l->timeout_ms, timeout_ms);
 }
 
 const char *
@@ -544,7 +554,7 @@ note_outcome(struct redislink *l, unsigned sort, enum store_status status,
 	if (a->reply) {
 		l->answered_ms = now_ms;
 	} else if (a->late && l->answered_ms < asked_ms &&
-	    now_ms - asked_ms >= l->conf.timeout_ms / 2) {
+	    now_ms - asked_ms >= atomic_load(&l->timeout_ms) / 2) {
 		/* Nobody got an answer since: the others need not wait for it, too. */
 		shut_all(l, STORE_AWAY);
 	}

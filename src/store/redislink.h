@@ -97,6 +97,9 @@ MUST_CHECK int redislink_answer_number(const struct redislink_answer *a, int64_t
 /* The answer itself as text; .p NULL when it is none. */
 struct span redislink_answer_text(const struct redislink_answer *a);
 
+/* From now on nobody waits for longer than this. */
+void redislink_hurry(struct redislink *l, int64_t timeout_ms);
+
 /* Until when a question may take that is asked now. */
 int64_t redislink_by_ms(const struct redislink *l);
 
