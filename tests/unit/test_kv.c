@@ -623,7 +623,7 @@ test_dead_readers(struct check *c, const struct place *p)
 	count_up(kv);
 	for (int i = 0; i < 3; i++) {
 		die_reading(p);
-		for (int n = 0; n < 1500; n++)
+		for (int n = 0; n < 700; n++)
 			count_up(kv);
 	}
 	kv_tidy(kv);
