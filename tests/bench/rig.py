@@ -81,7 +81,7 @@ class OneProcess(postern.Pool):
     def start(self):
         argv = [self.site.bin, "serve", "--config", self.site.conf, "--listen", f"unix:{self.socket}"]
         self.proc = proc.Proc([*argv, "--threads", self.threads], self.log, web_user=True)
-        self.proc.ready(self.socket.is_socket, 10, "the program's socket")
+        self.proc.ready(self.listens, 10, "the program's socket")
         return self
 
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import stat
 import subprocess
 
@@ -192,8 +193,13 @@ class Pool:
         argv = [self.site.bin, "serve", "--config", self.site.conf, "--listen", f"unix:{self.socket}"]
         argv += ["--workers", self.workers, "--threads", self.threads]
         self.proc = Proc(argv, self.log, web_user=True)
-        self.proc.ready(self.socket.is_socket, 10, "the pool's socket")
+        self.proc.ready(self.listens, 10, "the pool's socket")
         return self
+
+    def listens(self):
+        """The file is there a moment before anybody listens on it."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def worker_pids(self):
         """The processes that the supervisor keeps alive."""
