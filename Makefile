@@ -23,7 +23,7 @@ POLICY = admission awscredentials bucket conf confcheck confrow confscan confsto
 	key ledger namelist period price pricelist route tally usage
 DIALECT = messages models refusal
 UPSTREAM = anthropic credential echo hreq meter transfer
-STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv ledgerfile limiter \
+STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
 	limitkept limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
 	rediscache redisholder rediskeys redislink redisname redisscript redissock redistotals rows totals
 FRONT = cgi fcgi watch

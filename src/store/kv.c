@@ -33,6 +33,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/kvmeta.h"
 
 /* Address space, of which a file takes as much of the disk as it has use for. */
 #define MAP_DURABLE (sizeof(void *) > 4 ? 16384 * MIB : 1024 * MIB)
@@ -73,6 +74,7 @@ struct kv {
 	int fd;				  /* LMDB's own */
 	pthread_mutex_t writer;		  /* had by the thread that writes, which then takes ... */
 	int lock_fd;			  /* ... the lock of this; -1 in a file that needs none */
+	struct kvmeta meta;		  /* open in a volatile file */
 
 	/* These belong to who writes. */
 	size_t sure;	      /* pages that have their blocks */
@@ -282,6 +284,28 @@ prepare(const struct kv *kv, int fd)
 	return st.st_size > 0 && ftruncate(fd, 0) < 0 ? errno : 0;
 }
 
+/* A head of the file that is torn is mended before LMDB looks at it, by one who may write; to
+ * others it is an error for as long as nobody has begun to. */
+static int
+look_at_heads(struct kv *kv, int fd)
+{
+	size_t heads = HEADS * (size_t)sysconf(_SC_PAGESIZE);
+	struct stat st;
+	int rc = kvmeta_open(&kv->meta, fd, !kv->reader);
+
+	if (rc != 0)
+		return rc;
+	if (fstat(fd, &st) < 0)
+		return errno;
+	if ((size_t)st.st_size < heads)
+		return 0;
+	if (!kv->reader)
+		kvmeta_mend(&kv->meta);
+	else if (kvmeta_torn(&kv->meta) && flock(fd, LOCK_SH | LOCK_NB) == 0)
+		rc = kvmeta_torn(&kv->meta) ? EUCLEAN : 0;
+	return rc;
+}
+
 /* The file of locks, which LMDB makes beside it when it is missing, has to be the owner's also when
  * root looks first. What goes wrong here is LMDB's to say. */
 static void
@@ -312,6 +336,8 @@ open_file(struct kv *kv)
 		return errno;
 	rc = prepare(kv, fd);
 	kv->mapped = kv->is_volatile && !kv->reader && may_be_large() && keeps_blocks(fd);
+	if (rc == 0 && kv->is_volatile)
+		rc = look_at_heads(kv, fd);
 	if (rc == 0 && kv->reader)
 		make_lock(kv, fd);
 	if (rc == 0)
@@ -359,6 +385,7 @@ kv_close(struct kv *kv)
 		return;
 	if (kv->env)
 		mdb_env_close(kv->env);
+	kvmeta_close(&kv->meta);
 	if (kv->lock_fd >= 0)
 		(void)close(kv->lock_fd);
 	(void)pthread_mutex_destroy(&kv->writer);
@@ -487,6 +514,8 @@ begin_write(struct kv *kv, MDB_txn **txn)
 
 	if (rc != 0)
 		return rc;
+	if (kv->is_volatile)
+		kvmeta_mend(&kv->meta);
 	rc = mdb_txn_begin(kv->env, NULL, 0, txn);
 	if (rc != 0)
 		unlock(kv);
@@ -516,13 +545,27 @@ end_walk(struct kv_txn *t)
 	t->cursor = NULL;
 }
 
+static int
+commit(struct kv_txn *t)
+{
+	struct kvmeta *meta = t->write && t->kv->mapped ? &t->kv->meta : NULL;
+	int rc;
+
+	if (meta)
+		kvmeta_commit_begins(meta, mdb_txn_id(t->txn));
+	rc = mdb_txn_commit(t->txn);
+	if (meta)
+		kvmeta_commit_ends(meta);
+	return rc;
+}
+
 enum kv_status
 kv_commit(struct kv_txn *t)
 {
 	int rc;
 
 	end_walk(t);
-	rc = mdb_txn_commit(t->txn);
+	rc = commit(t);
 	t->txn = NULL;
 	if (t->write)
 		unlock(t->kv);

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "store/kv.h"
 #include "unit/check.h"
@@ -445,11 +447,18 @@ shared_number(void)
 	return p;
 }
 
+#define WAIT_MAX_MS 60000
+
 static void
 wait_for(const _Atomic uint64_t *number, uint64_t least)
 {
-	while (*number < least)
+	int64_t begun_ms = clock_mono_ms();
+
+	while (*number < least) {
+		if (clock_mono_ms() - begun_ms > WAIT_MAX_MS)
+			abort();
 		(void)sched_yield();
+	}
 }
 
 /* Counts until it is killed. */
@@ -459,8 +468,10 @@ start_counting(const struct place *p, enum kv_mode mode, _Atomic uint64_t *done)
 	pid_t pid = fork_flushed();
 
 	if (pid == 0) {
-		struct kv *kv = open_kv(p, mode);
+		struct kv *kv;
 
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		kv = open_kv(p, mode);
 		for (;;) {
 			count_up(kv);
 			++*done;
