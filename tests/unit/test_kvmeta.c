@@ -2,6 +2,7 @@
  * them, and each state of the file that it leaves on the way is opened as one that it died in. */
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -50,10 +51,10 @@ victim(const char *path)
 	for (uint64_t n = 1; n <= WARM_UP; n++)
 		set_numbers(kv, n);
 	must(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
-	(void)raise(SIGSTOP);
+	(void)kill(getpid(), SIGSTOP);
 	for (uint64_t n = WARM_UP + 1; n <= WARM_UP + COMMITS; n++)
 		set_numbers(kv, n);
-	(void)raise(SIGSTOP);
+	(void)kill(getpid(), SIGSTOP);
 	_exit(0);
 }
 
