@@ -18,8 +18,9 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 BASE = buf clock fault file hash log num span spool stamp
-WIRE = eventstream header json sigv4 sse
+WIRE = eventstream header json jwt sigv4 sse
 POLICY = admission awscredentials bucket conf confcheck confrow confscan confstore confvalue estimate finding glob \
+	googlecredentials \
 	key ledger namelist period price pricelist route tally usage
 DIALECT = messages models refusal
 UPSTREAM = anthropic credential echo hreq meter transfer

@@ -179,6 +179,25 @@ hash_base64url(const uint8_t *bytes, size_t n, char *out)
 	*out = '\0';
 }
 
+/* libcrypto counts in int, so long texts go in pieces that need no padding. */
+int
+hash_base64(struct span s, struct buf *out)
+{
+	const size_t piece = 3ul << 20;
+
+	while (s.n > 0) {
+		size_t n = s.n < piece ? s.n : piece;
+		char *to;
+
+		if (buf_room(out, 4 * ((n + 2) / 3) + 1, &to))
+			return -1;
+		out->len += (size_t)EVP_EncodeBlock(
+		    (unsigned char *)to, (const unsigned char *)s.p, (int)n);
+		s = span_cut(s, n, s.n);
+	}
+	return 0;
+}
+
 int
 hash_random_id(char *out, size_t n)
 {

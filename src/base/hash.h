@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/span.h"
 
@@ -45,6 +46,9 @@ MUST_CHECK int hash_random(void *out, size_t n);
 /* base64url without padding (RFC 4648 5) of n bytes with a terminating zero; out has room for
  * 4*(n+2)/3+1. */
 void hash_base64url(const uint8_t *bytes, size_t n, char *out);
+
+/* Appends the base64 (RFC 4648 4, padded) of s. -1 when out is full. */
+MUST_CHECK int hash_base64(struct span s, struct buf *out);
 
 /* n characters of lower-case base32 (digits 2-7, letters a-z) from n random bytes, and a
  * terminating zero. */

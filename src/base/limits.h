@@ -7,9 +7,10 @@
 
 /* Configuration and key file. */
 #define CONF_FILE_MAX	 (1 * MIB)
-#define CONF_LIST_MAX	 256u  /* entries in one list option */
-#define CONF_SECTION_MAX 4096u /* sections of one kind */
-#define FINDINGS_MAX	 100u  /* faults shown of one file */
+#define CONF_LIST_MAX	 256u	    /* entries in one list option */
+#define CONF_SECTION_MAX 4096u	    /* sections of one kind */
+#define REACH_MAX	 (64 * MIB) /* what `postern check` says is reachable */
+#define FINDINGS_MAX	 100u	    /* faults shown of one file */
 #define KEY_FILE_MAX	 (1024 * MIB)
 #define KEY_DAMAGE_MAX	 100u /* damaged lines of the key file that are shown one by one */
 #define KEY_LINE_MAX	 4096u
@@ -22,6 +23,9 @@
 #define BODY_MEMORY_MAX (1 * MIB) /* above this a body is kept in an unlinked file */
 #define BODY_DRAIN_MAX \
 	(256 * MIB) /* what is read and thrown away so that a CGI host gets to read the answer */
+#define REQUEST_BODY_MAX                                                                       \
+	(384 * MIB) /* a body of ours to an upstream: one of max_body in base64, and what goes \
+		       round */
 #define JSON_DEPTH_MAX	    512u
 #define MODEL_MAX	    256u /* the Messages API's own limit for `model` */
 #define PATH_MAX_LEN	    2048u
@@ -51,6 +55,10 @@
 #define SIGV4_PARAMETERS_MAX 32u
 #define SIGV4_SECRET_MAX     256u
 #define AWS_CREDENTIAL_MAX   (16 * KIB) /* one of id, secret and session token */
+
+/* Credentials that other servers give out. */
+#define JWT_CLAIMS_MAX	 (4 * KIB)
+#define FETCH_ANSWER_MAX (64 * KIB)
 
 /* Logs. */
 #define LOG_LINE_MAX	2048u

@@ -194,6 +194,7 @@ struct scan {
 	bool first_only;	 /* stop behind the first value found */
 	struct json_member *hit; /* whose value is being read */
 	const char *hit_at;	 /* where that value begins */
+	const char *name_at;	 /* where its name begins */
 	const char *fault_at;
 	const char *fault; /* NULL: none */
 };
@@ -372,6 +373,7 @@ scan_value_done(struct scan *s)
 		return WANT_NOTHING;
 	if (s->depth == 1 && s->hit) {
 		s->hit->value = (struct span){ s->hit_at, (size_t)(s->p - s->hit_at) };
+		s->hit->at = s->name_at;
 		s->hit->seen++;
 		s->hit = NULL;
 		if (s->first_only)
@@ -445,6 +447,8 @@ scan_name(struct scan *s)
 
 	if (!scan_at(s, '"'))
 		return scan_fail(s, s->p, "expected a member name");
+	if (s->depth == 1)
+		s->name_at = s->p;
 	if (scan_string(s, &inside, &escaped) < 0)
 		return WANT_FAILED;
 	if (s->depth == 1)
@@ -514,6 +518,7 @@ members_clear(struct json_member *members, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		members[i].value = (struct span){ NULL, 0 };
+		members[i].at = NULL;
 		members[i].seen = 0;
 	}
 }
@@ -617,6 +622,54 @@ json_string(struct span value, struct buf *out)
 
 	json_object_put(tree);
 	return rc;
+}
+
+void
+json_field(struct span value, char *to, size_t size)
+{
+	struct buf text = buf_make(size - 1);
+
+	if (json_string(value, &text) == 0) {
+		if (text.len > 0)
+			memcpy(to, text.p, text.len);
+		to[text.len] = '\0';
+	}
+	buf_free(&text);
+}
+
+/* What to cut so that a member is gone: it and the comma before it, or else the one behind. */
+static struct json_edit
+edit_without(struct span object, const struct json_member *m)
+{
+	size_t from = (size_t)(m->at - object.p);
+	size_t to = (size_t)(m->value.p - object.p) + m->value.n;
+	size_t before = from - 1;
+
+	while (object.p[before] != ',' && object.p[before] != '{')
+		before--;
+	if (object.p[before] == ',') {
+		from = before;
+	} else {
+		while (object.p[to] != ',' && object.p[to] != '}')
+			to++;
+		to += object.p[to] == ',';
+	}
+	return (struct json_edit){ from, to - from, { 0 } };
+}
+
+int
+json_without(struct span object, struct span name, struct buf *out)
+{
+	struct json_member m = { .name = name };
+	struct json_fault fault;
+	struct json_edit edit;
+
+	if (json_scan(object, JSON_DEPTH_MAX, &m, 1, &fault))
+		return -1;
+	if (m.seen != 1) /* twice is none that a server of ours sends */
+		return m.seen == 0 ? 0 : -1;
+	edit = edit_without(object, &m);
+	return json_splice(object, &edit, 1, out) ? -1 : 1;
 }
 
 int

@@ -15,7 +15,8 @@ struct json_member {
 	struct span name; /* in: its unescaped name */
 	struct span
 	    value; /* out: its raw bytes, p NULL when absent; the last one when it stands twice */
-	unsigned seen; /* out: how often it stands there, however its name is escaped */
+	const char *at; /* out: where the quote before its name stands; of the same one */
+	unsigned seen;	/* out: how often it stands there, however its name is escaped */
 };
 
 struct json_fault {
@@ -40,6 +41,14 @@ struct span json_find_in(struct span object, ...) __attribute__((sentinel));
 /* Appends the unescaped text of a JSON string to out. -1 when value is no string, or out is full.
  */
 MUST_CHECK int json_string(struct span value, struct buf *out);
+
+/* Copies a JSON string into a field of that size. What is no string or does not fit leaves it as it
+ * was. */
+void json_field(struct span value, char *to, size_t size);
+
+/* Appends the object without its member of that name, everything else byte for byte. 1: done, 0: it
+ * has none and nothing was appended, -1: it is no object, has several, or out is full. */
+MUST_CHECK int json_without(struct span object, struct span name, struct buf *out);
 
 /* A JSON integer from 0 to max; -1 for anything else (1.0 and 1e3 included). */
 MUST_CHECK int json_u64(struct span value, uint64_t max, uint64_t *out);

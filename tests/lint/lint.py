@@ -30,7 +30,7 @@ HOMES = {
     r"hiredis.*": ["store/redislink.c"],
     r"confuse\.h": ["policy/conf.c"],
     r"json-c/.*|json\.h": ["wire/json.c"],
-    r"openssl/.*": ["base/hash.c", "store/redissock.c", "wire/sigv4.c"],
+    r"openssl/.*": ["base/hash.c", "store/redissock.c", "wire/jwt.c", "wire/sigv4.c"],
     r"zlib\.h": ["wire/eventstream.c"],
 }
 

@@ -137,6 +137,44 @@ row_random(struct check *c)
 	check_that(c, strcmp(a, b) != 0, "twice the same");
 }
 
+/* RFC 4648 10, and texts that libcrypto is given in pieces. */
+static void
+rows_base64(struct check *c)
+{
+	static const struct {
+		const char *in, *want;
+	} texts[] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" } };
+	const size_t size = (3ul << 20) + 4;
+	struct buf in = buf_make(size), out = buf_make(2 * size);
+	char *at;
+	int rc = buf_room(&in, size, &at);
+
+	for (size_t i = 0; i < ROWS(texts); i++) {
+		check_row(c, "base64 of '%s'", texts[i].in);
+		out.len = 0;
+		check_that(c, hash_base64(span_of(texts[i].in), &out) == 0, "refused");
+		check_same(c, buf_span(&out), span_of(texts[i].want));
+	}
+	check_row(c, "base64 of a long text");
+	if (!check_that(c, rc == 0, "no memory"))
+		return;
+	memset(at, 'f', size);
+	in.len = size;
+	out.len = 0;
+	check_that(c, hash_base64(buf_span(&in), &out) == 0, "refused");
+	check_that(c, out.len == (size + 2) / 3 * 4, "%zu bytes", out.len);
+	check_same(c, span_cut(buf_span(&out), out.len - 8, out.len), SPAN("ZmZmZg=="));
+	for (size_t i = 0; i + 8 < out.len; i += 4)
+		check_that(c, memcmp(out.p + i, "ZmZm", 4) == 0, "at %zu", i);
+	check_row(c, "base64 without room");
+	out.len = 0;
+	out.max = 8;
+	check_that(c, hash_base64(SPAN("0123456"), &out) < 0, "taken");
+	buf_free(&in);
+	buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -151,6 +189,7 @@ main(void)
 		hash_base64url((const uint8_t *)in.p, in.n, out);
 		check_same(&c, span_of(out), span_of(base64s[i].want));
 	}
+	rows_base64(&c);
 	rows_macs(&c);
 	row_mac_in_place(&c);
 	row_hex(&c);

@@ -636,6 +636,68 @@ rows_lasts(struct check *c)
 	}
 }
 
+/* Objects without their member x. */
+static const struct {
+	struct span text;
+	int rc;
+	const char *want;
+} withouts[] = {
+	{ SPAN("{\"x\":1}"), 1, "{}" },
+	{ SPAN("{ \"x\" : {\"x\":1} }"), 1, "{ }" },
+	{ SPAN("{\"x\":1,\"y\":2}"), 1, "{\"y\":2}" },
+	{ SPAN("{ \"x\":1 , \"y\":2 }"), 1, "{  \"y\":2 }" },
+	{ SPAN("{\"y\":2,\"x\":1}"), 1, "{\"y\":2}" },
+	{ SPAN("{\"y\":2 , \"\\u0078\":1 ,\"z\":3}"), 1, "{\"y\":2  ,\"z\":3}" },
+	{ SPAN("{\"y\":\"x\"}"), 0, "" },
+	{ SPAN("{}"), 0, "" },
+	{ SPAN("{\"x\":1,\"x\":2}"), -1, "" },
+	{ SPAN("[1]"), -1, "" },
+	{ SPAN("{\"x\":1"), -1, "" },
+};
+
+static void
+rows_withouts(struct check *c, const struct guard *g)
+{
+	for (size_t i = 0; i < ROWS(withouts); i++) {
+		struct buf out = buf_make(KIB);
+		int rc = json_without(guard_put(g, withouts[i].text), SPAN("x"), &out);
+
+		check_row(c, "without: %.*s", (int)withouts[i].text.n, withouts[i].text.p);
+		check_that(c, rc == withouts[i].rc, "verdict %d", rc);
+		check_same(c, buf_span(&out), span_of(withouts[i].want));
+		buf_free(&out);
+	}
+	struct buf full = buf_make(4);
+
+	check_row(c, "without: no room");
+	check_that(c, json_without(SPAN("{\"x\":1,\"y\":2}"), SPAN("x"), &full) < 0, "done");
+	buf_free(&full);
+}
+
+static void
+rows_fields(struct check *c)
+{
+	static const struct {
+		const char *what, *value, *want;
+	} fields[] = {
+		{ "a text", "\"abc\"", "abc" },
+		{ "an escaped one", "\"a\\n\"", "a\n" },
+		{ "an empty one", "\"\"", "" },
+		{ "as long as it may be", "\"1234567\"", "1234567" },
+		{ "too long", "\"12345678\"", "old" },
+		{ "a number", "5", "old" },
+		{ "nothing", "", "old" },
+	};
+
+	for (size_t i = 0; i < ROWS(fields); i++) {
+		char to[8] = "old";
+
+		check_row(c, "field: %s", fields[i].what);
+		json_field(span_of(fields[i].value), to, sizeof(to));
+		check_same(c, span_of(to), span_of(fields[i].want));
+	}
+}
+
 int
 main(void)
 {
@@ -655,6 +717,8 @@ main(void)
 	rows_splices(&c, &g);
 	row_splice_random(&c, &g);
 	rows_lasts(&c);
+	rows_withouts(&c, &g);
+	rows_fields(&c);
 	guard_free(&g);
 	return check_end(&c);
 }
