@@ -19,18 +19,18 @@ PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 BASE = buf clock fault file hash log num span spool stamp
 WIRE = eventstream header json jwt sigv4 sse
-POLICY = admission awscredentials bucket conf confcheck confrow confscan confstore confvalue estimate finding glob \
-	googlecredentials \
-	key ledger namelist period price pricelist route tally usage
+POLICY = admission awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue estimate finding glob \
+	googlecredentials key ledger namelist period price pricelist route tally usage
 DIALECT = messages models refusal
-UPSTREAM = anthropic credential echo hreq meter transfer
+UPSTREAM = anthropic awssource bedrock bedrockerror cloud credential echo fetch googlesource hreq meter outbody \
+	secretfile signing source sourced transfer vertex
 STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
 	limitkept limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
 	rediscache redisholder rediskeys redislink redisname redisscript redissock redistotals rows totals
 FRONT = cgi fcgi watch
-CMD = cells check conf_load key key_import key_list keys ledger ledgerlist ledgerscan lines report report_ask \
+CMD = cells check check_reach check_upstreams conf_load key key_import key_list keys ledger ledgerlist ledgerscan lines report report_ask \
 	report_print seqset shown store_open sums usage verify
-TOP = admit answer call conffile gate listener parking parts pool receipt registry relay serve stores supervisor \
+TOP = admit answer call conffile framing gate listener parking parts pool receipt registry relay serve stores supervisor \
 	surface who
 
 SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.c) $(DIALECT:%=src/dialect/%.c) \

@@ -209,6 +209,47 @@ models_of(const struct call *c)
 	return (struct route_who){ c->who.key.models, c->who.workspace };
 }
 
+/* Why a model cannot be had here: it may be elsewhere. */
+static void
+refuse_model(struct call *c, enum fault f, const struct route_who *who)
+{
+	const char *elsewhere;
+
+	buf_reset(&c->text, HOLD_KEEP);
+	if (f == FAULT_MODEL_UNKNOWN &&
+	    route_regions(c->era->conf, span_of(c->turn.model), who, &c->text) == 0 &&
+	    c->text.len > 0 && (elsewhere = buf_str(&c->text)))
+		refusal_set(&c->refusal, f, "model: %s is not in region %.*s; it is in %s",
+		    c->turn.model, (int)c->head.region.n, c->head.region.p, elsewhere);
+	else
+		refusal_set(&c->refusal, f, "model: %s%s", c->turn.model,
+		    f == FAULT_MODEL_FORBIDDEN ? " is not allowed for this key" : "");
+}
+
+/* What is known to one account only stays with the first target that may have it, always the same
+ * one (messages-api.md 2). */
+static enum fault
+bind_route(struct call *c)
+{
+	struct route *r = &c->route;
+	size_t i = 0;
+
+	if (!c->turn.threaded && !c->turn.bound)
+		return FAULT_NONE;
+	while (i < r->n &&
+	    !parts_kind(gate_parts(c->gate), span_of(r->targets[i].upstream->kind))->bound)
+		i++;
+	if (i == r->n && c->turn.threaded) {
+		refusal_set(&c->refusal, FAULT_BAD_REQUEST,
+		    "thread: the upstream of this model has no threads");
+		c->refusal.error_code = "thread_unsupported_request";
+		return FAULT_BAD_REQUEST;
+	}
+	r->targets[0] = r->targets[i < r->n ? i : 0];
+	r->n = 1;
+	return FAULT_NONE;
+}
+
 static enum fault
 step_route(struct call *c)
 {
@@ -216,10 +257,9 @@ step_route(struct call *c)
 	enum fault f =
 	    route_find(c->era->conf, c->head.region, span_of(c->turn.model), &who, &c->route);
 
-	if (f) {
-		refusal_set(&c->refusal, f, "model: %s%s", c->turn.model,
-		    f == FAULT_MODEL_FORBIDDEN ? " is not allowed for this key" : "");
-	}
+	if (!f)
+		return bind_route(c);
+	refuse_model(c, f, &who);
 	return f;
 }
 

@@ -5,7 +5,9 @@
 #include "store/local.h"
 #include "store/redis.h"
 #include "upstream/anthropic.h"
+#include "upstream/bedrock.h"
 #include "upstream/echo.h"
+#include "upstream/vertex.h"
 
 /* clang-format off */
 static const struct surface surfaces[] = {
@@ -30,8 +32,9 @@ static const struct surface surfaces[] = {
 };
 /* clang-format on */
 
-static const struct kind *const kinds[] = { &kind_anthropic, &kind_echo, NULL };
-static const char *const kind_names[] = { "anthropic", "echo", NULL };
+static const struct kind *const kinds[] = { &kind_anthropic, &kind_bedrock, &kind_vertex,
+	&kind_echo, NULL };
+static const char *const kind_names[] = { "anthropic", "bedrock", "vertex", "echo", NULL };
 static const struct store_kind *const stores[] = { &store_local, &store_redis, NULL };
 
 _Static_assert(sizeof(kinds) / sizeof(*kinds) == sizeof(kind_names) / sizeof(*kind_names),

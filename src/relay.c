@@ -11,13 +11,16 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "framing.h"
 #include "front/watch.h"
 #include "upstream/meter.h"
+#include "upstream/signing.h"
 #include "wire/header.h"
 
 /* How long the upstream's connection is read on after its last event, so that it can be kept. */
 #define TAIL_MS	     250
 #define STREAM_TYPE  "text/event-stream"
+#define FRAMED_TYPE  "application/vnd.amazon.eventstream"
 #define STREAM_LINES "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 struct relay {
@@ -25,7 +28,9 @@ struct relay {
 	struct transfer *transfer; /* made when first needed */
 	int watch;		   /* the client and the cut, in one descriptor */
 	struct hreq request;
-	struct buf secret;
+	struct credential credential;
+	struct framing framing;
+	struct buf edited;  /* an event, or a whole answer, that the kind has changed */
 	struct buf hold;    /* the beginning of an event whose end has not come yet */
 	struct buf joined;  /* the data of an event that came in several lines */
 	struct spool whole; /* an answer that is no stream */
@@ -38,11 +43,14 @@ struct relay {
 	int64_t sent_ms;    /* when the client was last sent anything */
 
 	/* Of one target. */
+	struct ask ask;
 	const struct kind *kind;
 	struct sse sse;
 	int status;
 	char content_type[128];
+	char error_type[128];
 	bool streaming; /* the answer is an event stream and goes out as it comes */
+	bool framed;	/* its events are in frames */
 	struct meter meter;
 	int64_t closed_ms; /* when message_stop came */
 };
@@ -112,15 +120,16 @@ on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
 	spool_clear(&r->whole, HOLD_KEEP);
 	if (spool_add(&r->whole, data) != SPOOL_OK || spool_view(&r->whole, &data))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's error is too large.");
-	r->kind->refusal(200, data, refusal);
+	r->kind->refusal(&(struct complaint){ .status = 200, .body = data }, refusal);
 	r->out->refusal_lines = buf_span(&r->lines);
-	if ((r->order->answer->begun || r->meter.opened) && refusal->body.p)
+	/* What came in frames is no event of the API's yet: it has no request id. */
+	if ((r->order->answer->begun || r->meter.opened) && refusal->body.p && !r->framed)
 		return pass_error(r, ev);
 	return -1;
 }
 
 /* What becomes of an event. */
-enum pass { PASS_ON, PASS_DROP, PASS_NAMED, PASS_ERROR, PASS_STOP };
+enum pass { PASS_ON, PASS_DROP, PASS_NAMED, PASS_EDITED, PASS_ERROR, PASS_STOP };
 
 /* The data of an event, put together when it came in several lines. -1: it is too large. */
 static int
@@ -174,6 +183,35 @@ judge_event(struct relay *r, const struct sse_event *ev, const struct event *wha
 	return what->type_name.n > 0 ? PASS_NAMED : PASS_DROP;
 }
 
+/* Sends what the kind has made of an event in its place. */
+static int
+send_edited(struct relay *r, const struct sse_event *ev, const struct event *what)
+{
+	if (send_name(r, ev->name.n > 0 ? ev->name : what->type_name) ||
+	    send_bytes(r, SPAN("data: ")) || send_bytes(r, buf_span(&r->edited)) ||
+	    send_bytes(r, SPAN("\n\n")))
+		return -1;
+	return 0;
+}
+
+/* Lets the kind look at an event that is to be passed on. */
+static enum pass
+edit_event(struct relay *r, const struct event *what, struct span data, enum pass pass)
+{
+	if (!r->kind->edit || (pass != PASS_ON && pass != PASS_NAMED))
+		return pass;
+	r->edited.len = 0;
+	switch (r->kind->edit(&r->ask, what, data, &r->edited)) {
+	case KIND_AS_IT_IS:
+		return pass;
+	case KIND_EDITED:
+		return PASS_EDITED;
+	default:
+		(void)fail(r, FAULT_UP_ANSWER, "The upstream sent an event that is none.");
+		return PASS_STOP;
+	}
+}
+
 /* Passes one event on; `run` is what stands before it and has not been sent yet, and grows by the
  * event where both can go in one piece. */
 static int
@@ -186,7 +224,7 @@ pass_event(struct relay *r, const struct sse_event *ev, struct span *run)
 	if (data_of(r, ev, &data))
 		return -1;
 	r->kind->event(ev->name, data, &what);
-	pass = judge_event(r, ev, &what, data);
+	pass = edit_event(r, &what, data, judge_event(r, ev, &what, data));
 	if (pass == PASS_ON) {
 		run->n += ev->raw.n;
 		return 0;
@@ -196,6 +234,8 @@ pass_event(struct relay *r, const struct sse_event *ev, struct span *run)
 	*run = (struct span){ ev->raw.p + ev->raw.n, 0 };
 	if (pass == PASS_ERROR)
 		return on_error_event(r, ev, data);
+	if (pass == PASS_EDITED)
+		return send_edited(r, ev, &what);
 	return pass == PASS_NAMED ? send_name(r, what.type_name) || send_bytes(r, ev->raw) : 0;
 }
 
@@ -243,6 +283,18 @@ on_stream(struct relay *r, struct span chunk)
 	return 0;
 }
 
+/* What came before a frame that is broken is passed on. */
+static int
+on_frames(struct relay *r, struct span chunk)
+{
+	const char *why;
+	int rc = framing_feed(&r->framing, r->kind, chunk, &why);
+
+	if (r->framing.events.len > 0 && on_stream(r, buf_span(&r->framing.events)))
+		return -1;
+	return rc && !r->meter.closed ? fail(r, FAULT_UP_ANSWER, why) : 0;
+}
+
 static bool
 is_good(const struct relay *r)
 {
@@ -265,8 +317,14 @@ on_head(void *arg, const struct transfer_head *head)
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream compressed its answer, which it was not asked to.");
 	}
-	r->streaming = is_good(r) && r->order->turn->stream &&
-	    header_is_type(span_of(r->content_type), SPAN(STREAM_TYPE));
+	r->framed = is_good(r) && r->order->turn->stream && r->kind->frame &&
+	    header_is_type(span_of(r->content_type), SPAN(FRAMED_TYPE));
+	if (r->framed)
+		r->content_type[0] = '\0';
+	r->streaming = r->framed ||
+	    (is_good(r) && r->order->turn->stream &&
+		header_is_type(span_of(r->content_type), SPAN(STREAM_TYPE)));
+	memcpy(r->error_type, head->error_type, sizeof(r->error_type));
 	r->whole.max = is_good(r) ? ANSWER_MAX : ERROR_BODY_MAX;
 	return 0;
 }
@@ -277,7 +335,7 @@ on_data(void *arg, struct span bytes)
 	struct relay *r = arg;
 
 	if (r->streaming)
-		return on_stream(r, bytes);
+		return r->framed ? on_frames(r, bytes) : on_stream(r, bytes);
 	switch (spool_add(&r->whole, bytes)) {
 	case SPOOL_OK:
 		return 0;
@@ -352,6 +410,17 @@ on_tick(void *arg, bool woken, int64_t *wait_ms)
 
 static const struct transfer_sink sink = { .head = on_head, .data = on_data, .tick = on_tick };
 
+/* Latches what the upstream says as an error. */
+static int
+refuse_with(struct relay *r, struct span body)
+{
+	struct complaint c = { r->status, span_of(r->error_type), body };
+
+	r->kind->refusal(&c, &r->out->refusal);
+	r->out->refusal_lines = buf_span(&r->lines);
+	return -1;
+}
+
 /* A whole answer of a good status: JSON of this API, or else it is none. */
 static int
 check_whole(struct relay *r, struct span body)
@@ -367,9 +436,7 @@ check_whole(struct relay *r, struct span body)
 		    r, FAULT_UP_ANSWER, "The upstream's answer is not JSON, or it was cut off.");
 	}
 	if (span_eq(m[AT_TYPE].value, SPAN("\"error\""))) {
-		r->kind->refusal(r->status, body, &r->out->refusal);
-		r->out->refusal_lines = buf_span(&r->lines);
-		return -1;
+		return refuse_with(r, body);
 	}
 	if (r->order->turn->stream) {
 		return fail(r, FAULT_UP_ANSWER,
@@ -381,6 +448,24 @@ check_whole(struct relay *r, struct span body)
 	return 0;
 }
 
+/* Lets the kind look at a whole answer; *body becomes what is to be sent. */
+static int
+edit_whole(struct relay *r, struct span *body)
+{
+	if (!r->kind->whole)
+		return 0;
+	r->edited.len = 0;
+	switch (r->kind->whole(&r->ask, *body, &r->edited)) {
+	case KIND_EDITED:
+		*body = buf_span(&r->edited);
+		return 0;
+	case KIND_AS_IT_IS:
+		return 0;
+	default:
+		return fail(r, FAULT_UP_ANSWER, "The upstream's answer cannot be understood.");
+	}
+}
+
 static int
 pass_whole(struct relay *r)
 {
@@ -390,14 +475,12 @@ pass_whole(struct relay *r)
 	if (spool_view(&r->whole, &body))
 		return fail(r, FAULT_INTERNAL, "");
 	if (r->status >= 400 && r->status < 600) {
-		r->kind->refusal(r->status, body, &r->out->refusal);
-		r->out->refusal_lines = buf_span(&r->lines);
-		return -1;
+		return refuse_with(r, body);
 	}
 	if (!is_good(r))
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream answered with a status that is none of this API's.");
-	if (check_whole(r, body))
+	if (check_whole(r, body) || edit_whole(r, &body))
 		return -1;
 	return answer_whole(r->order->answer, r->status, type, buf_span(&r->lines), body) ? gone(r)
 											  : 0;
@@ -441,20 +524,70 @@ start_target(struct relay *r, const struct target *target)
 	r->sse = (struct sse){ 0 };
 	r->status = 0;
 	r->content_type[0] = '\0';
-	r->streaming = false;
+	r->error_type[0] = '\0';
+	r->streaming = r->framed = false;
 	r->meter = (struct meter){ 0 };
+	framing_reset(&r->framing);
 	buf_reset(&r->hold, HOLD_KEEP);
 	buf_reset(&r->lines, HOLD_KEEP);
 	spool_clear(&r->whole, HOLD_KEEP);
 }
 
+/* Lets the kind make its request, and signs it where that is how it gets in. */
+static int
+make_request(struct relay *r)
+{
+	struct ask *ask = &r->ask;
+	const struct conf_upstream *u = ask->target->upstream;
+	enum fault f = FAULT_NONE;
+
+	if (r->kind->reads_body && spool_view(r->order->body, &ask->body))
+		return fail(r, FAULT_INTERNAL, "");
+	f = r->kind->request(ask, &r->request, &r->out->refusal);
+	spool_unview(r->order->body);
+	ask->body = (struct span){ 0 };
+	if (f || !buf_str(&r->request.url))
+		return fail(r, f ? f : FAULT_HEADERS, "");
+	if (r->credential.access_key_id.len > 0 &&
+	    signing_add(&r->request, r->order->body, u, &r->credential, clock_wall_ms() / 1000))
+		return fail(r, FAULT_INTERNAL, "");
+	if (r->request.dropped.len > 0)
+		log_warn("beta", "request_id=%s upstream=%s dropped=\"%.*s\"",
+		    r->order->answer->request_id, u->name, (int)r->request.dropped.len,
+		    r->request.dropped.p);
+	return 0;
+}
+
+/* Makes the transfer when it is first needed; libcurl's global state is there from then on. */
+static int
+need_transfer(struct relay *r)
+{
+	struct transfer_shared *shared;
+
+	if (r->transfer)
+		return 0;
+	shared = gate_shared(r->gate);
+	r->transfer = shared ? transfer_open(shared) : NULL;
+	return r->transfer ? 0 : fail(r, FAULT_INTERNAL, "");
+}
+
+static int
+take_credential(struct relay *r)
+{
+	if (credentials_get(r->order->era->credentials, r->ask.target->upstream,
+		clock_wall_ms() / 1000, &r->credential))
+		return fail(r, FAULT_CONFIG, "The gate has no credential for its upstream.");
+	r->ask.secret = buf_span(&r->credential.secret);
+	return 0;
+}
+
 static void
-ask_upstream(struct relay *r, const struct ask *ask)
+ask_upstream(struct relay *r)
 {
 	const struct relay_order *o = r->order;
 	const struct conf *c = o->era->conf;
 	struct transfer_order order = { .request = &r->request,
-		.ca_file = ask->target->upstream->ca_file,
+		.ca_file = r->ask.target->upstream->ca_file,
 		.body = o->body,
 		.connect_ms = c->connect_ms,
 		.first_ms = c->first_ms,
@@ -463,19 +596,8 @@ ask_upstream(struct relay *r, const struct ask *ask)
 	char reason[MESSAGE_MAX];
 	enum fault f;
 
-	if (!r->transfer) {
-		struct transfer_shared *shared = gate_shared(r->gate);
-
-		r->transfer = shared ? transfer_open(shared) : NULL;
-	}
-	if (!r->transfer) {
-		(void)fail(r, FAULT_INTERNAL, "");
+	if (need_transfer(r) || take_credential(r) || make_request(r))
 		return;
-	}
-	if (r->kind->request(ask, &r->request) || !buf_str(&r->request.url)) {
-		(void)fail(r, FAULT_HEADERS, "");
-		return;
-	}
 	f = transfer_run(r->transfer, &order, &sink, r, reason);
 	conclude(r, f, reason);
 }
@@ -520,7 +642,7 @@ feed_answer(struct relay *r, struct span answer, int64_t pace_ms)
 }
 
 static void
-ask_built_in(struct relay *r, const struct ask *ask)
+ask_built_in(struct relay *r)
 {
 	struct transfer_head head = { .status = 200, .relay = buf_make(0) };
 	struct buf answer = buf_make(ANSWER_MAX);
@@ -528,10 +650,10 @@ ask_built_in(struct relay *r, const struct ask *ask)
 
 	(void)snprintf(head.content_type, sizeof(head.content_type), "%s",
 	    r->order->turn->stream ? STREAM_TYPE "; charset=utf-8" : "application/json");
-	if (spool_view(r->order->body, &body) || r->kind->answer(ask, body, &answer))
+	if (spool_view(r->order->body, &body) || r->kind->answer(&r->ask, body, &answer))
 		(void)fail(r, FAULT_INTERNAL, "");
 	else if (on_head(r, &head) == 0 &&
-	    feed_answer(r, buf_span(&answer), ask->target->upstream->pace_ms) == 0)
+	    feed_answer(r, buf_span(&answer), r->ask.target->upstream->pace_ms) == 0)
 		conclude(r, FAULT_NONE, "");
 	spool_unview(r->order->body);
 	buf_free(&answer);
@@ -541,23 +663,27 @@ static void
 try_target(struct relay *r, const struct target *target)
 {
 	const struct relay_order *o = r->order;
-	struct ask ask = { .target = target,
+
+	start_target(r, target);
+	r->ask = (struct ask){ .target = target,
 		.turn = o->turn,
 		.op = o->op,
 		.query = o->query,
 		.params = o->params };
-
-	start_target(r, target);
-	if (r->kind->answer) {
-		ask_built_in(r, &ask);
-	} else if (credentials_secret(o->era->credentials, target->upstream, &r->secret)) {
-		(void)fail(r, FAULT_CONFIG, "The gate has no credential for its upstream.");
-	} else {
-		ask.secret = buf_span(&r->secret);
-		ask_upstream(r, &ask);
-	}
+	if (r->kind->answer)
+		ask_built_in(r);
+	else
+		ask_upstream(r);
 	hreq_clear(&r->request);
-	buf_wipe(&r->secret);
+	credential_clear(&r->credential);
+}
+
+/* A refusal that speaks of our own account: its credential, or what it may use. */
+static bool
+of_account(const struct refusal *refusal)
+{
+	return refusal->fault == FAULT_UP_CREDENTIAL ||
+	    (refusal->fault == FAULT_UP_ERROR && refusal->status == 403);
 }
 
 /* A refusal that another upstream may not share. */
@@ -567,7 +693,7 @@ worth_another(const struct refusal *refusal)
 	int status = refusal_status(refusal);
 
 	if (refusal->fault == FAULT_UP_ERROR)
-		return status == 408 || status == 429 || status >= 500;
+		return status == 408 || status == 429 || status >= 500 || of_account(refusal);
 	return fault_row(refusal->fault)->next_target;
 }
 
@@ -583,11 +709,10 @@ relay_forward(struct relay *r, const struct relay_order *order, struct relay_res
 	r->forward_ms = r->sent_ms = clock_mono_ms();
 	for (size_t i = 0; i < order->route->n; i++) {
 		try_target(r, &order->route->targets[i]);
-		if (out->refusal.fault == FAULT_UP_CREDENTIAL) {
+		if (of_account(&out->refusal))
 			log_error("credential",
 			    "upstream=%s what=\"the upstream refuses the credential of the configuration\"",
 			    out->target->upstream->name);
-		}
 		if (!out->refusal.fault || order->answer->begun || !worth_another(&out->refusal))
 			break;
 		log_warn("target", "request_id=%s upstream=%s fault=%s status=%d",
@@ -612,10 +737,10 @@ relay_open(struct gate *g)
 		free(r);
 		return NULL;
 	}
-	r->request.url = buf_make(PATH_MAX_LEN);
-	r->request.headers = buf_make(REQUEST_HEADERS_MAX);
-	r->request.text = buf_make(HEADER_VALUE_MAX);
-	r->secret = buf_make(SECRET_FILE_MAX);
+	hreq_init(&r->request);
+	credential_init(&r->credential);
+	framing_init(&r->framing);
+	r->edited = buf_make(ANSWER_MAX);
 	r->hold = buf_make(EVENT_MAX);
 	r->joined = buf_make(EVENT_MAX);
 	r->lines = buf_make(HEAD_MAX);
@@ -627,6 +752,8 @@ void
 relay_rest(struct relay *r)
 {
 	buf_reset(&r->hold, HOLD_KEEP);
+	framing_reset(&r->framing);
+	buf_reset(&r->edited, HOLD_KEEP);
 	buf_reset(&r->joined, HOLD_KEEP);
 	buf_reset(&r->lines, HOLD_KEEP);
 	spool_clear(&r->whole, HOLD_KEEP);
@@ -639,10 +766,10 @@ relay_close(struct relay *r)
 		return;
 	transfer_close(r->transfer);
 	(void)close(r->watch);
-	hreq_clear(&r->request);
-	buf_free(&r->request.url);
-	buf_free(&r->request.text);
-	buf_wipe(&r->secret);
+	hreq_free(&r->request);
+	credential_clear(&r->credential);
+	framing_free(&r->framing);
+	buf_free(&r->edited);
 	buf_free(&r->hold);
 	buf_free(&r->joined);
 	buf_free(&r->lines);

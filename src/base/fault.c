@@ -36,6 +36,8 @@ static const struct fault_row rows[] = {
 	    "the model does not exist here" },
 	[FAULT_NOT_FOUND] = { "not-found", 404, NOT_FOUND, false, "there is nothing at this path" },
 	[FAULT_METHOD] = { "method", 405, INVALID, false, "this path does not take this method" },
+	[FAULT_UNSUPPORTED] = { "unsupported", 501, API, true,
+	    "the upstream of this model does not do that" },
 	[FAULT_TOO_LARGE] = { "too-large", 413, TOO_LARGE, false,
 	    "the request exceeds the maximum size" },
 	[FAULT_HEADERS] = { "headers", 431, INVALID, false, "the request's headers are too large" },

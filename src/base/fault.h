@@ -18,6 +18,7 @@ enum fault {
 	FAULT_MODEL_UNKNOWN,   /* no such model, or not in this region */
 	FAULT_NOT_FOUND,       /* no such path */
 	FAULT_METHOD,	       /* the path exists, not for this method */
+	FAULT_UNSUPPORTED,     /* the upstream has no such thing */
 	FAULT_TOO_LARGE,       /* over max_body */
 	FAULT_HEADERS,	       /* more headers than go on to an upstream */
 	FAULT_CLIENT_GONE,     /* the client left; there is nobody to answer */

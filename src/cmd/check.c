@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "cmd/checks.h"
 #include "cmd/cmd.h"
 #include "conffile.h"
 #include "policy/finding.h"
@@ -54,63 +55,16 @@ secret_fault(const char *path)
 	return fault;
 }
 
-/* What lets us in to an upstream or the store, and what tells us that it is the right one; each may
- * be NULL. */
-struct trust {
-	const char *owner; /* for messages */
-	const char *secret_option, *secret_file, *secret_env;
-	const char *ca_option, *ca_file;
-	int line;
-};
-
 static void
-check_secret_file(const struct trust *t, struct findings *f)
+check_secret_file(const struct conf_store *s, struct findings *f)
 {
-	const char *fault = secret_fault(t->secret_file);
-	struct stat st;
+	const char *fault = secret_fault(s->password_file);
 
 	if (fault)
-		finding_error(f, t->line, "%s: %s \"%s\" %s", t->owner, t->secret_option,
-		    t->secret_file, fault);
-	else if (stat(t->secret_file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)))
-		finding_warn(f, t->line, "%s: %s \"%s\" is open to every user: chmod o-rwx",
-		    t->owner, t->secret_option, t->secret_file);
-}
-
-static void
-check_trust(const struct trust *t, struct findings *f)
-{
-	const char *value = t->secret_env ? getenv(t->secret_env) : NULL;
-
-	if (t->secret_file)
-		check_secret_file(t, f);
-	if (t->ca_file && access(t->ca_file, R_OK) < 0)
-		finding_error(f, t->line, "%s: %s \"%s\" cannot be read: %m", t->owner,
-		    t->ca_option, t->ca_file);
-	if (t->secret_env && (!value || !*value))
-		finding_error(f, t->line,
-		    "%s: the variable %s is not set here; the server needs it in its environment",
-		    t->owner, t->secret_env);
-}
-
-static void
-check_upstream(const struct conf_upstream *u, struct findings *f)
-{
-	char owner[NAME_MAX_LEN + sizeof("upstream \"\"")];
-
-	if (snprintf(owner, sizeof(owner), "upstream \"%s\"", u->name) < 0)
-		return;
-	check_trust(
-	    &(struct trust){
-		.owner = owner,
-		.secret_option = "api_key_file",
-		.secret_file = u->api_key_file,
-		.secret_env = u->api_key_env,
-		.ca_option = "ca_file",
-		.ca_file = u->ca_file,
-		.line = u->line,
-	    },
-	    f);
+		finding_error(
+		    f, s->line, "store: store_password_file \"%s\" %s", s->password_file, fault);
+	else
+		checks_mode("store", "store_password_file", s->password_file, s->line, f);
 }
 
 static size_t
@@ -118,8 +72,7 @@ check_upstreams(const struct conf *c, const char *conf_path)
 {
 	struct findings f = { 0 };
 
-	for (size_t i = 0; i < c->upstreams_n; i++)
-		check_upstream(&c->upstreams[i], &f);
+	checks_upstreams(c, &f);
 	return print_findings(&f, conf_path);
 }
 
@@ -129,24 +82,29 @@ in_redis(const struct conf *c)
 	return strcmp(c->store.kind, "redis") == 0;
 }
 
+static void
+check_password(const struct conf_store *s, struct findings *f)
+{
+	const char *value = s->password_env ? getenv(s->password_env) : NULL;
+
+	if (s->password_file)
+		check_secret_file(s, f);
+	if (s->ca_file && access(s->ca_file, R_OK) < 0)
+		finding_error(
+		    f, s->line, "store: store_ca_file \"%s\" cannot be read: %m", s->ca_file);
+	if (s->password_env && (!value || !*value))
+		finding_error(f, s->line,
+		    "store: the variable %s is not set here; the server needs it in its environment",
+		    s->password_env);
+}
+
 static size_t
 check_store(const struct conf *c, const char *conf_path)
 {
-	const struct conf_store *s = &c->store;
 	struct findings f = { 0 };
 
 	if (in_redis(c))
-		check_trust(
-		    &(struct trust){
-			.owner = "store",
-			.secret_option = "store_password_file",
-			.secret_file = s->password_file,
-			.secret_env = s->password_env,
-			.ca_option = "store_ca_file",
-			.ca_file = s->ca_file,
-			.line = s->line,
-		    },
-		    &f);
+		check_password(&c->store, &f);
 	return print_findings(&f, conf_path);
 }
 
@@ -307,6 +265,20 @@ check_state(const struct conf *c)
 }
 
 static size_t
+print_reach(const struct conf *c)
+{
+	struct buf text = buf_make(REACH_MAX);
+	size_t errors = checks_reach(c, &text) ? 1 : 0;
+
+	if (errors)
+		(void)puts("what is reachable for whom is too much to be shown");
+	else
+		(void)printf("%.*s", (int)text.len, text.len ? text.p : "");
+	buf_free(&text);
+	return errors;
+}
+
+static size_t
 check_all(const char *conf_path)
 {
 	struct buf said = buf_make(CONF_FILE_MAX);
@@ -320,6 +292,7 @@ check_all(const char *conf_path)
 		errors += in_redis(c) ? 0 : check_keys(c);
 		errors += check_state(c);
 		errors += in_redis(c) ? check_redis(c, conf_path) : 0;
+		errors += print_reach(c);
 	}
 	conf_free(c);
 	buf_free(&said);

@@ -13,13 +13,39 @@
 /* What a path asks for. */
 enum op { OP_MESSAGES, OP_COUNT_TOKENS, OP_MODELS, OP_MODEL, OP_HEALTH, OP_KNOCK, OP_COUNT };
 
+/* Members of a request body that a kind of upstream may have to change. */
+enum turn_member {
+	TURN_MODEL,
+	TURN_MESSAGES,
+	TURN_MAX_TOKENS,
+	TURN_STREAM,
+	TURN_VERSION, /* anthropic_version, which a body for AWS or Google has */
+	TURN_BETA,    /* anthropic_beta, the same */
+	TURN_PROFILE, /* user_profile_id */
+	TURN_THINKING,
+	TURN_TOOLS,
+	TURN_THREAD,
+	TURN_CONTAINER,
+	TURN_MEMBERS
+};
+
+/* Where a member stands in the body; all zero when it does not. */
+struct turn_place {
+	size_t name_at; /* of the quote before its name */
+	size_t at, len; /* its raw value */
+	size_t before;	/* of the comma or brace before it */
+	size_t after;	/* behind the comma that follows it; 0: it is the last member */
+};
+
 /* What the gate needs to know of a request body; the body itself stays as it is. */
 struct turn {
-	char model[MODEL_MAX + 1];  /* unescaped */
-	size_t model_at, model_len; /* where its raw value stands in the body */
+	char model[MODEL_MAX + 1]; /* unescaped */
 	bool stream;
 	uint64_t max_tokens;
-	size_t messages_at, messages_len; /* where the raw `messages` stand */
+	size_t open_at; /* of the body's first brace */
+	struct turn_place places[TURN_MEMBERS];
+	bool threaded; /* it begins a thread or goes on with one */
+	bool bound;    /* it names a container or files, which are known to one account only */
 };
 
 /* Why a call is refused or ends early, ready to be written in any dialect. */

@@ -4,13 +4,32 @@
 
 #include "wire/json.h"
 
-enum { AT_MODEL, AT_MESSAGES, AT_MAX_TOKENS, AT_STREAM, AT_COUNT };
+/* What may be wrong with a member that the gate knows. */
+static const struct rule {
+	struct span name;
+	char type;    /* '\0': any */
+	bool counted; /* it belongs to count_tokens as well */
+	const char *must_be;
+} rules[] = {
+	[TURN_MODEL] = { { "model", 5 }, 's', true, "must be a string" },
+	[TURN_MESSAGES] = { { "messages", 8 }, 'a', true, "must be an array" },
+	[TURN_MAX_TOKENS] = { { "max_tokens", 10 }, 'n', true, "must be an integer of at least 0" },
+	[TURN_STREAM] = { { "stream", 6 }, 'b', false, "must be true or false" },
+	[TURN_VERSION] = { { "anthropic_version", 17 }, '\0', true, "" },
+	[TURN_BETA] = { { "anthropic_beta", 14 }, '\0', true, "" },
+	[TURN_PROFILE] = { { "user_profile_id", 15 }, '\0', true, "" },
+	[TURN_THINKING] = { { "thinking", 8 }, '\0', true, "" },
+	[TURN_TOOLS] = { { "tools", 5 }, '\0', true, "" },
+	[TURN_THREAD] = { { "thread", 6 }, '\0', true, "" },
+	[TURN_CONTAINER] = { { "container", 9 }, '\0', true, "" },
+};
+_Static_assert(sizeof(rules) / sizeof(*rules) == TURN_MEMBERS, "a rule for each");
 
 /* A member that stands twice is refused: what the gate checked and what the upstream reads could
  * differ. */
 static enum fault
 member_check(
-    const struct json_member *m, bool required, char type, const char *must_be, struct refusal *why)
+    const struct json_member *m, bool required, const struct rule *rule, struct refusal *why)
 {
 	if (m->seen > 1) {
 		refusal_set(why, FAULT_BAD_REQUEST, "%.*s: given more than once", (int)m->name.n,
@@ -25,8 +44,9 @@ member_check(
 		}
 		return FAULT_NONE;
 	}
-	if (json_type(m->value) != type) {
-		refusal_set(why, FAULT_BAD_REQUEST, "%.*s: %s", (int)m->name.n, m->name.p, must_be);
+	if (rule->type && json_type(m->value) != rule->type) {
+		refusal_set(
+		    why, FAULT_BAD_REQUEST, "%.*s: %s", (int)m->name.n, m->name.p, rule->must_be);
 		return FAULT_BAD_REQUEST;
 	}
 	return FAULT_NONE;
@@ -49,67 +69,113 @@ read_model(const struct json_member *m, struct turn *out, struct refusal *why)
 	return bad ? FAULT_BAD_REQUEST : FAULT_NONE;
 }
 
+static struct turn_place
+place_of(struct span body, const struct json_member *m)
+{
+	struct turn_place p = { 0 };
+	size_t end;
+
+	if (m->seen == 0)
+		return p;
+	p.name_at = (size_t)(m->at - body.p);
+	p.at = (size_t)(m->value.p - body.p);
+	p.len = m->value.n;
+	for (p.before = p.name_at - 1; body.p[p.before] != ',' && body.p[p.before] != '{';)
+		p.before--;
+	for (end = p.at + p.len; body.p[end] != ',' && body.p[end] != '}';)
+		end++;
+	p.after = body.p[end] == ',' ? end + 1 : 0;
+	return p;
+}
+
+/* A file's id as a member, and not in some text: there its quotes would be escaped. */
+static bool
+names_files(struct span body)
+{
+	const struct span name = SPAN("\"file_id\"");
+	const char *end = body.p + body.n;
+
+	for (const char *p = body.p; (p = memmem(p, (size_t)(end - p), name.p, name.n));) {
+		struct span rest;
+
+		p += name.n;
+		rest = span_trim((struct span){ p, (size_t)(end - p) });
+		if (rest.n == 0 || rest.p[0] != ':')
+			continue;
+		rest = span_trim(span_cut(rest, 1, rest.n));
+		if (rest.n > 0 && rest.p[0] == '"')
+			return true;
+	}
+	return false;
+}
+
+static bool
+given(const struct json_member *m)
+{
+	return m->seen > 0 && json_type(m->value) != 'z';
+}
+
 static enum fault
 read_members(const struct json_member *m, struct span body, enum op op, struct turn *out,
     struct refusal *why)
 {
-	enum fault f = read_model(&m[AT_MODEL], out, why);
+	enum fault f = read_model(&m[TURN_MODEL], out, why);
 
 	if (f)
 		return f;
-	if (json_empty(m[AT_MESSAGES].value)) {
+	if (json_empty(m[TURN_MESSAGES].value)) {
 		refusal_set(why, FAULT_BAD_REQUEST, "messages: at least one message is required");
 		return FAULT_BAD_REQUEST;
 	}
-	if (m[AT_MAX_TOKENS].seen &&
-	    json_u64(m[AT_MAX_TOKENS].value, INT64_MAX, &out->max_tokens)) {
+	if (m[TURN_MAX_TOKENS].seen &&
+	    json_u64(m[TURN_MAX_TOKENS].value, INT64_MAX, &out->max_tokens)) {
 		refusal_set(why, FAULT_BAD_REQUEST, "max_tokens: must be an integer of at least 0");
 		return FAULT_BAD_REQUEST;
 	}
-	if (op == OP_MESSAGES && m[AT_STREAM].seen && json_bool(m[AT_STREAM].value, &out->stream)) {
+	if (op == OP_MESSAGES && m[TURN_STREAM].seen &&
+	    json_bool(m[TURN_STREAM].value, &out->stream)) {
 		refusal_set(why, FAULT_BAD_REQUEST, "stream: must be true or false");
 		return FAULT_BAD_REQUEST;
 	}
-	out->model_at = (size_t)(m[AT_MODEL].value.p - body.p);
-	out->model_len = m[AT_MODEL].value.n;
-	out->messages_at = (size_t)(m[AT_MESSAGES].value.p - body.p);
-	out->messages_len = m[AT_MESSAGES].value.n;
+	for (size_t i = 0; i < TURN_MEMBERS; i++)
+		out->places[i] = place_of(body, &m[i]);
+	while (body.p[out->open_at] != '{')
+		out->open_at++;
+	out->threaded = given(&m[TURN_THREAD]);
+	out->bound = given(&m[TURN_CONTAINER]) || names_files(body);
 	return FAULT_NONE;
 }
 
 static enum fault
 messages_parse(struct span body, enum op op, struct turn *out, struct refusal *why)
 {
-	struct json_member m[AT_COUNT] = {
-		[AT_MODEL] = { .name = SPAN("model") },
-		[AT_MESSAGES] = { .name = SPAN("messages") },
-		[AT_MAX_TOKENS] = { .name = SPAN("max_tokens") },
-		[AT_STREAM] = { .name = SPAN("stream") },
-	};
+	struct json_member m[TURN_MEMBERS] = { 0 };
 	struct json_fault fault = { 0 };
 	bool asks = op == OP_MESSAGES;
-	enum fault f;
 
+	for (size_t i = 0; i < TURN_MEMBERS; i++)
+		m[i].name = rules[i].name;
 	if (span_trim(body).n == 0) {
 		refusal_set(
 		    why, FAULT_BAD_REQUEST, "body: a JSON object is required, and none came");
 		return FAULT_BAD_REQUEST;
 	}
-	if (json_scan(body, JSON_DEPTH_MAX, m, AT_COUNT, &fault)) {
+	if (json_scan(body, JSON_DEPTH_MAX, m, TURN_MEMBERS, &fault)) {
 		refusal_set(why, FAULT_BAD_REQUEST, "body: not valid JSON at byte %zu: %s",
 		    fault.at, fault.what);
 		return FAULT_BAD_REQUEST;
 	}
-	f = member_check(&m[AT_MODEL], true, 's', "must be a string", why);
-	if (!f)
-		f = member_check(&m[AT_MESSAGES], true, 'a', "must be an array", why);
-	if (!f) {
-		f = member_check(
-		    &m[AT_MAX_TOKENS], asks, 'n', "must be an integer of at least 0", why);
+	for (size_t i = 0; i < TURN_MEMBERS; i++) {
+		bool required =
+		    i == TURN_MODEL || i == TURN_MESSAGES || (asks && i == TURN_MAX_TOKENS);
+		enum fault f = FAULT_NONE;
+
+		if (asks || rules[i].counted)
+			f = member_check(&m[i], required, &rules[i], why);
+		if (f)
+			return f;
 	}
-	if (!f && asks)
-		f = member_check(&m[AT_STREAM], false, 'b', "must be true or false", why);
-	return f ? f : read_members(m, body, op, out, why);
+	return read_members(m, body, op, out, why);
 }
 
 /* The upstream's own envelope with our request id in it: same bytes otherwise. In an event it has

@@ -44,7 +44,7 @@ models_query_parse(struct models_query *q, struct span query, struct refusal *wh
 static bool
 is_listed(const struct models_query *q, const struct conf_model *m)
 {
-	return route_has(q->conf, q->region, m) && route_allows(&q->who, span_of(m->id));
+	return route_has(q->conf, q->region, m, &q->who) && route_allows(&q->who, span_of(m->id));
 }
 
 static int

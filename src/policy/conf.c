@@ -161,6 +161,8 @@ leave(struct reader *r, enum conflevel level)
 		if (!opt_row(o)->empty)
 			finding_error(&r->read.found, cfg->line,
 			    "%s = { }: the list is empty; fill it or leave it out", o->name);
+		else
+			r->read.given[level][opt_index(o)] = cfg->line;
 	}
 	confsections[level].done(&r->read);
 }
@@ -403,6 +405,15 @@ upstream_free(struct conf_upstream *u)
 	free(u->api_key_file);
 	free(u->api_key_env);
 	free(u->ca_file);
+	free(u->credentials_file);
+	free(u->aws_profile);
+	free(u->aws_region);
+	free(u->aws_service);
+	free(u->google_project);
+	free(u->google_location);
+	free(u->anthropic_version);
+	free(u->workspace_id);
+	namelist_clear(&u->beta_allow);
 	namelist_clear(&u->regions);
 }
 
@@ -443,6 +454,7 @@ conf_free(struct conf *c)
 	for (size_t i = 0; i < c->workspaces_n; i++) {
 		free(c->workspaces[i].name);
 		namelist_clear(&c->workspaces[i].models);
+		namelist_clear(&c->workspaces[i].upstreams);
 	}
 	free(c->upstreams);
 	free(c->models);

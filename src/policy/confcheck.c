@@ -1,5 +1,5 @@
 /* confcheck: the rules between the sections of a configuration: names that must exist, regions that
- * must fit, what an upstream of a kind needs, limits that come from the root, and the models that a
+ * must fit, upstreams that have an owner, limits that come from the root, and the models that a
  * budget wants a price of. It reads no text; the values themselves were checked when they were
  * read. */
 #include "policy/confcheck.h"
@@ -7,107 +7,30 @@
 #include <stdio.h>
 
 #include "policy/confrow.h"
+#include "policy/confupstream.h"
 #include "policy/glob.h"
 
 #define UNPRICED_MAX 16u /* workspaces that are named for their models without a price */
 
-/* What an upstream of a kind must have; a kind that is not listed needs a url. */
-struct need {
-	const char *kind;
-	bool url;
-	bool api_key;
-	bool pace;
-};
-
-static const struct need needs[] = {
-	{ "anthropic", .url = true, .api_key = true },
-	{ "echo", .pace = true },
-};
-
-static const struct need need_other = { "", .url = true };
-
-static const struct need *
-need_of(const char *kind)
+static struct conf_upstream *
+find_upstream(const struct conf *c, const char *name)
 {
-	for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++) {
-		if (strcmp(needs[i].kind, kind) == 0)
-			return &needs[i];
+	for (size_t i = 0; i < c->upstreams_n; i++) {
+		if (strcmp(c->upstreams[i].name, name) == 0)
+			return &c->upstreams[i];
 	}
-	return &need_other;
-}
-
-static void
-check_api_key(const struct conf_upstream *u, const struct need *need, struct findings *f)
-{
-	if (u->api_key_file && u->api_key_env)
-		finding_error(f, u->line,
-		    "upstream \"%s\" has both api_key_file and api_key_env: give one", u->name);
-	if (need->api_key && !u->api_key_file && !u->api_key_env)
-		finding_error(f, u->line,
-		    "upstream \"%s\" has no credential: give api_key_file = \"/path\" or api_key_env = \"NAME\"",
-		    u->name);
-	if (!need->url && (u->api_key_file || u->api_key_env))
-		finding_warn(
-		    f, u->line, "upstream \"%s\": kind %s uses no api_key", u->name, u->kind);
-}
-
-static bool
-clear_text(const char *url)
-{
-	static const char *const local[] = { "http://127.", "http://localhost", "http://[::1]" };
-
-	for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++) {
-		if (span_starts(span_of(url), span_of(local[i])))
-			return false;
-	}
-	return span_starts(span_of(url), SPAN("http://"));
-}
-
-static void
-check_url(const struct conf_upstream *u, const struct need *need, struct findings *f)
-{
-	if (need->url && !u->url)
-		finding_error(
-		    f, u->line, "upstream \"%s\" has no url: give url = \"https://host\"", u->name);
-	if (!need->url && u->url)
-		finding_warn(f, u->line, "upstream \"%s\": kind %s uses no url", u->name, u->kind);
-	if (need->url && u->url && clear_text(u->url))
-		finding_warn(f, u->line,
-		    "upstream \"%s\": over http:// its credential and every prompt travel in the clear",
-		    u->name);
-}
-
-static int
-check_upstream(struct conf *c, struct conf_upstream *u, struct findings *f)
-{
-	if (u->regions.n == 0 && namelist_add(&u->regions, c->default_region) < 0)
-		return -1;
-	if (!u->kind) {
-		/* A kind that was given and refused has its finding already; what it needs is not
-		 * known. */
-		return 0;
-	}
-	const struct need *need = need_of(u->kind);
-
-	check_url(u, need, f);
-	check_api_key(u, need, f);
-	if (u->pace_ms && !need->pace)
-		finding_warn(
-		    f, u->line, "upstream \"%s\": kind %s uses no pace_ms", u->name, u->kind);
-	return 0;
+	return NULL;
 }
 
 /* Finds the upstream of a target by name; false when there is none. */
 static bool
 resolve(const struct conf *c, struct conf_target *t)
 {
-	for (size_t i = 0; i < c->upstreams_n; i++) {
-		if (strcmp(c->upstreams[i].name, t->name) == 0) {
-			t->upstream = i;
-			return true;
-		}
-	}
-	return false;
+	const struct conf_upstream *u = find_upstream(c, t->name);
+
+	if (u)
+		t->upstream = (size_t)(u - c->upstreams);
+	return u != NULL;
 }
 
 static bool
@@ -276,11 +199,32 @@ check_budgets(const struct conf *c, struct findings *f)
 	}
 }
 
+/* An upstream that a workspace names is that workspace's alone. */
+static void
+own_upstreams(struct conf *c, const struct conf_workspace *w, struct findings *f)
+{
+	for (size_t i = 0; i < w->upstreams.n; i++) {
+		const char *name = w->upstreams.v[i];
+		struct conf_upstream *u = find_upstream(c, name);
+
+		if (!u)
+			finding_error(f, w->line,
+			    "workspace \"%s\": \"%s\" is no upstream: its name must be one of the upstream sections",
+			    w->name, name);
+		else if (u->owner)
+			finding_error(f, w->line,
+			    "workspace \"%s\": upstream \"%s\" is workspace \"%s\"'s own already",
+			    w->name, name, u->owner);
+		else
+			u->owner = w->name;
+	}
+}
+
 int
 confcheck(struct conf *c, struct findings *f)
 {
 	for (size_t i = 0; i < c->upstreams_n; i++) {
-		if (check_upstream(c, &c->upstreams[i], f) < 0)
+		if (confupstream_check(c, &c->upstreams[i], f) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < c->models_n; i++) {
@@ -289,8 +233,10 @@ confcheck(struct conf *c, struct findings *f)
 	}
 	check_default_region(c, f);
 	check_store(&c->store, f);
-	for (size_t i = 0; i < c->workspaces_n; i++)
+	for (size_t i = 0; i < c->workspaces_n; i++) {
 		fill_quota(c, &c->workspaces[i].quota);
+		own_upstreams(c, &c->workspaces[i], f);
+	}
 	if (f->errors == 0)
 		check_budgets(c, f);
 	return 0;

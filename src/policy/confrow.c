@@ -66,12 +66,23 @@ static const struct confrow upstream_rows[] = {
 	    .fallback = "false" },
 	{ "pace_ms", .set = confvalue_count, .at = AT(conf_upstream, pace_ms), .fallback = "0",
 	    .min = 0, .max = 60000 },
-	{ "aws_region", .set = confvalue_absent, .hint = "no kind of this version uses it" },
-	{ "aws_service", .set = confvalue_absent, .hint = "no kind of this version uses it" },
-	{ "credentials", .set = confvalue_absent,
-	    .hint = "no kind of this version uses it; give api_key_file or api_key_env" },
-	{ "beta_allow", .set = confvalue_absent, .list = true, .empty = true,
-	    .hint = "this version passes anthropic-beta unchanged" },
+	{ "credentials", .set = confvalue_credentials },
+	{ "aws_region", .set = confvalue_label, .at = AT(conf_upstream, aws_region),
+	    .hint = "give an AWS region, such as eu-central-1" },
+	{ "aws_service", .set = confvalue_label, .at = AT(conf_upstream, aws_service),
+	    .hint = "give a name that AWS signs for, such as bedrock" },
+	{ "aws_profile", .set = confvalue_text, .at = AT(conf_upstream, aws_profile), .min = 1,
+	    .max = 256 },
+	{ "google_project", .set = confvalue_label, .at = AT(conf_upstream, google_project),
+	    .hint = "give the id of a Google Cloud project" },
+	{ "google_location", .set = confvalue_label, .at = AT(conf_upstream, google_location),
+	    .hint = "give global, us, eu or a region such as europe-west1" },
+	{ "anthropic_version", .set = confvalue_label, .at = AT(conf_upstream, anthropic_version),
+	    .hint = "give a version such as bedrock-2023-05-31" },
+	{ "workspace_id", .set = confvalue_text, .at = AT(conf_upstream, workspace_id), .min = 1,
+	    .max = 256 },
+	{ "beta_allow", .set = confvalue_betas, .list = true, .empty = true,
+	    .at = AT(conf_upstream, beta_allow), .min = 1, .max = 256 },
 };
 
 static const struct confrow model_rows[] = {
@@ -99,9 +110,8 @@ static const struct confrow workspace_rows[] = {
 	    .at = AT(conf_workspace, quota.budget_month_nanousd), .max = QUOTA_USD_MAX },
 	{ "models", .set = confvalue_texts, .list = true, .at = AT(conf_workspace, models),
 	    .min = 1, .max = MODEL_MAX },
-	{ "upstreams", .set = confvalue_absent, .list = true, .empty = true,
-	    .hint =
-		"upstreams of a workspace's own are not in this version; give upstreams = { } or leave it out" },
+	{ "upstreams", .set = confvalue_texts, .list = true, .empty = true,
+	    .at = AT(conf_workspace, upstreams), .min = 1, .max = NAME_MAX_LEN },
 };
 
 /* Makes the array one element longer, zeroed; NULL and no change when it cannot be. */
@@ -260,8 +270,9 @@ done_root(struct confread *r)
 static void
 done_upstream(struct confread *r)
 {
-	const struct conf_upstream *u = r->object[CONFLEVEL_UPSTREAM];
+	struct conf_upstream *u = r->object[CONFLEVEL_UPSTREAM];
 
+	u->beta_given = confrow_given(r, CONFLEVEL_UPSTREAM, "beta_allow") > 0;
 	if (!confrow_given(r, CONFLEVEL_UPSTREAM, "kind"))
 		finding_error(&r->found, u->line, "upstream \"%s\" has no kind: give kind = \"%s\"",
 		    u->name, r->kinds[0]);

@@ -140,10 +140,10 @@ confvalue_auth(const struct confvalue *v)
 		*to = CONF_AUTH_X_API_KEY;
 	else if (strcmp(v->text, "bearer") == 0)
 		*to = CONF_AUTH_BEARER;
+	else if (strcmp(v->text, "sigv4") == 0)
+		*to = CONF_AUTH_SIGV4;
 	else
-		refuse(v,
-		    strcmp(v->text, "sigv4") == 0 ? "this version has \"x-api-key\" and \"bearer\""
-						  : "give \"x-api-key\" or \"bearer\"");
+		refuse(v, "give \"x-api-key\", \"bearer\" or \"sigv4\"");
 }
 
 static bool
@@ -292,8 +292,58 @@ confvalue_regions(const struct confvalue *v)
 		add_to_list(v);
 }
 
+static const struct {
+	struct span name;
+	enum conf_credentials from;
+	bool path; /* one follows */
+} credentials[] = {
+	{ { "env", 3 }, CONF_CREDENTIALS_ENV, false },
+	{ { "metadata", 8 }, CONF_CREDENTIALS_METADATA, false },
+	{ { "file:", 5 }, CONF_CREDENTIALS_FILE, true },
+	{ { "bearer:", 7 }, CONF_CREDENTIALS_BEARER, true },
+};
+
+/* What is refused is not repeated: it may be a secret. */
 void
-confvalue_absent(const struct confvalue *v)
+confvalue_credentials(const struct confvalue *v)
 {
-	finding_error(v->found, v->line, "%s: %s", v->row->name, v->row->hint);
+	struct conf_upstream *u = v->object;
+	struct span text = span_of(v->text);
+
+	for (size_t i = 0; i < sizeof(credentials) / sizeof(*credentials); i++) {
+		size_t n = credentials[i].name.n;
+
+		if (!span_starts(text, credentials[i].name) ||
+		    (credentials[i].path ? text.n == n || text.n - n > 4096 : text.n > n) ||
+		    !confvalue_printable(v->text))
+			continue;
+		u->credentials = credentials[i].from;
+		free(u->credentials_file);
+		u->credentials_file = credentials[i].path ? strdup(v->text + n) : NULL;
+		*v->broken |= credentials[i].path && !u->credentials_file;
+		return;
+	}
+	refuse_unseen(v, "give \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"");
+}
+
+void
+confvalue_label(const struct confvalue *v)
+{
+	static const char allowed[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:";
+	size_t n = strlen(v->text);
+
+	if (n > 0 && n <= NAME_MAX_LEN && strspn(v->text, allowed) == n)
+		put_text(v, v->text, n);
+	else
+		refuse(v, v->row->hint);
+}
+
+void
+confvalue_betas(const struct confvalue *v)
+{
+	if (strpbrk(v->text, ", "))
+		refuse(v, "give one value of anthropic-beta an entry, * stands for any characters");
+	else
+		confvalue_texts(v);
 }

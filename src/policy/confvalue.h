@@ -49,7 +49,7 @@ void confvalue_variable(const struct confvalue *v);
 /* One of the kinds of upstream. */
 void confvalue_kind(const struct confvalue *v);
 
-/* How the credential travels: "x-api-key" or "bearer". */
+/* How the credential travels: "x-api-key" or "bearer", or "sigv4" where requests are signed. */
 void confvalue_auth(const struct confvalue *v);
 
 /* A region name. */
@@ -82,8 +82,16 @@ void confvalue_texts(const struct confvalue *v);
 /* A list of region names. */
 void confvalue_regions(const struct confvalue *v);
 
-/* An option of the interface that this version does not have. */
-void confvalue_absent(const struct confvalue *v);
+/* Where an upstream's credentials for a cloud are: "env", "metadata", "file:/path", "bearer:/path".
+ */
+void confvalue_credentials(const struct confvalue *v);
+
+/* A text that may stand in a host name or a path: letters, digits and `-._:`; the hint says what is
+ * right. */
+void confvalue_label(const struct confvalue *v);
+
+/* A list of globs of anthropic-beta. */
+void confvalue_betas(const struct confvalue *v);
 
 /* True when s holds no control characters. */
 bool confvalue_printable(const char *s);

@@ -26,57 +26,120 @@ route_in_region(struct span region, const struct conf_model *m)
 	return m->regions.n == 0 || namelist_has(&m->regions, region);
 }
 
-static void
-route_add(struct route *r, const struct conf_upstream *u, struct span region, struct span model)
+/* Whether the upstream is one of theirs. */
+static bool
+route_may_use(const struct conf_upstream *u, const struct route_who *who)
 {
-	if (r->n < TARGETS_MAX && namelist_has(&u->regions, region))
+	const struct conf_workspace *w = who->workspace;
+
+	if (w && w->upstreams.n > 0)
+		return u->owner && strcmp(u->owner, w->name) == 0;
+	return !u->owner;
+}
+
+/* What is looked for. */
+struct route_search {
+	const struct conf *conf;
+	struct span region;
+	const struct route_who *who;
+	struct route *out;
+};
+
+static void
+route_add(const struct route_search *s, const struct conf_upstream *u, struct span model)
+{
+	struct route *r = s->out;
+
+	if (r->n < TARGETS_MAX && namelist_has(&u->regions, s->region) && route_may_use(u, s->who))
 		r->targets[r->n++] = (struct target){ .upstream = u, .model = model };
 }
 
 static void
-route_add_section(
-    struct route *r, const struct conf *c, struct span region, const struct conf_model *m)
+route_add_section(const struct route_search *s, const struct conf_model *m)
 {
-	if (!route_in_region(region, m))
+	if (!route_in_region(s->region, m))
 		return;
 	for (size_t i = 0; i < m->targets_n; i++) {
 		const struct conf_target *t = &m->targets[i];
 
-		route_add(r, &c->upstreams[t->upstream], region, span_of(t->id));
+		route_add(s, &s->conf->upstreams[t->upstream], span_of(t->id));
 	}
 }
 
 static void
-route_add_any(struct route *r, const struct conf *c, struct span region, struct span model)
+route_add_any(const struct route_search *s, struct span model)
 {
-	for (size_t i = 0; i < c->upstreams_n; i++) {
-		if (c->upstreams[i].any_model)
-			route_add(r, &c->upstreams[i], region, model);
+	for (size_t i = 0; i < s->conf->upstreams_n; i++) {
+		if (s->conf->upstreams[i].any_model)
+			route_add(s, &s->conf->upstreams[i], model);
 	}
 }
 
+static void
+route_add_all(const struct route_search *s, struct span model)
+{
+	const struct conf_model *m = conf_model(s->conf, model);
+
+	if (m)
+		route_add_section(s, m);
+	else
+		route_add_any(s, model);
+}
+
 bool
-route_has(const struct conf *c, struct span region, const struct conf_model *m)
+route_has(const struct conf *c, struct span region, const struct conf_model *m,
+    const struct route_who *who)
 {
 	struct route r = { 0 };
+	struct route_search s = { c, region, who, &r };
 
-	route_add_section(&r, c, region, m);
+	route_add_section(&s, m);
 	return r.n > 0;
+}
+
+/* Whether a region stands in the list of an upstream before this place. */
+static bool
+seen_before(const struct conf *c, size_t upstream, size_t at)
+{
+	const char *region = c->upstreams[upstream].regions.v[at];
+
+	for (size_t i = 0; i < upstream; i++)
+		if (namelist_has(&c->upstreams[i].regions, span_of(region)))
+			return true;
+	return false;
+}
+
+int
+route_regions(const struct conf *c, struct span model, const struct route_who *who, struct buf *out)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < c->upstreams_n; i++) {
+		for (size_t j = 0; j < c->upstreams[i].regions.n; j++) {
+			struct span region = span_of(c->upstreams[i].regions.v[j]);
+			struct route r = { 0 };
+			struct route_search s = { c, region, who, &r };
+
+			if (seen_before(c, i, j))
+				continue;
+			route_add_all(&s, model);
+			if (r.n > 0 &&
+			    ((found++ && buf_add(out, SPAN(", "))) || buf_add(out, region)))
+				return -1;
+		}
+	}
+	return 0;
 }
 
 enum fault
 route_find(const struct conf *c, struct span region, struct span model, const struct route_who *who,
     struct route *out)
 {
+	struct route_search s = { c, region, who, out };
+
 	*out = (struct route){ 0 };
 	if (!route_allows(who, model))
 		return FAULT_MODEL_FORBIDDEN;
-
-	const struct conf_model *m = conf_model(c, model);
-
-	if (m)
-		route_add_section(out, c, region, m);
-	else
-		route_add_any(out, c, region, model);
+	route_add_all(&s, model);
 	return out->n > 0 ? FAULT_NONE : FAULT_MODEL_UNKNOWN;
 }

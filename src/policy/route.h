@@ -2,6 +2,8 @@
 #ifndef POSTERN_POLICY_ROUTE_H
 #define POSTERN_POLICY_ROUTE_H
 
+#include "base/buf.h"
+#include "base/check.h"
 #include "base/fault.h"
 #include "base/limits.h"
 #include "policy/conf.h"
@@ -25,13 +27,20 @@ struct route_who {
 /* True when key and workspace allow the model. */
 bool route_allows(const struct route_who *who, struct span model);
 
-/* True when the model has at least one target in the region. */
-bool route_has(const struct conf *c, struct span region, const struct conf_model *m);
+/* True when the model has at least one target in the region for them, allowed or not. */
+bool route_has(const struct conf *c, struct span region, const struct conf_model *m,
+    const struct route_who *who);
+
+/* Appends the regions in which a model has a target for them, with commas between. -1 when out is
+ * full. */
+MUST_CHECK int route_regions(
+    const struct conf *c, struct span model, const struct route_who *who, struct buf *out);
 
 /* Finds the targets. A target counts only when its upstream lists the region: nothing leaves a
- * region. A model without a section goes to the upstreams of the region that take any model, under
- * its own name. FAULT_MODEL_FORBIDDEN before FAULT_MODEL_UNKNOWN, so that a key learns nothing of
- * models it may not use. */
+ * region. A workspace that has upstreams of its own uses these and no others, and nobody else does.
+ * A model without a section goes to the upstreams of the region that take any model, under its own
+ * name. FAULT_MODEL_FORBIDDEN before FAULT_MODEL_UNKNOWN, so that a key learns nothing of models it
+ * may not use. */
 enum fault route_find(const struct conf *c, struct span region, struct span model,
     const struct route_who *who, struct route *out);
 

@@ -11,7 +11,16 @@
 #include "policy/pricelist.h"
 #include "policy/quota.h"
 
-enum conf_auth { CONF_AUTH_X_API_KEY, CONF_AUTH_BEARER };
+enum conf_auth { CONF_AUTH_X_API_KEY, CONF_AUTH_BEARER, CONF_AUTH_SIGV4 };
+
+/* Where the credentials for a cloud come from. */
+enum conf_credentials {
+	CONF_CREDENTIALS_NONE,	   /* api_key_file or api_key_env, or nothing at all */
+	CONF_CREDENTIALS_ENV,	   /* the variables that the cloud's own clients read */
+	CONF_CREDENTIALS_FILE,	   /* AWS: a shared credentials file; Google: a service account's */
+	CONF_CREDENTIALS_METADATA, /* the end points of a container or an instance */
+	CONF_CREDENTIALS_BEARER,   /* a file that holds a token, and nothing else */
+};
 
 struct conf_upstream {
 	char *name;
@@ -21,9 +30,21 @@ struct conf_upstream {
 	char *api_key_env;  /* or NULL */
 	char *ca_file;	    /* certificates to trust instead of the system's, or NULL */
 	enum conf_auth auth;
-	struct namelist regions; /* never empty: default_region when not given */
+	enum conf_credentials credentials;
+	char *credentials_file; /* of a FILE or BEARER */
+	char *aws_profile;	/* in that file */
+	char *aws_region;
+	char *aws_service;	 /* that a signature is for */
+	char *google_project;	 /* Vertex: whose quota it is */
+	char *google_location;	 /* Vertex: "global", "eu", "europe-west1" ... */
+	char *anthropic_version; /* of the body, instead of what the kind chooses; or NULL */
+	char *workspace_id; /* sent as anthropic-workspace-id instead of the client's; or NULL */
+	struct namelist beta_allow; /* globs of anthropic-beta */
+	bool beta_given;	    /* beta_allow was given */
+	struct namelist regions;    /* never empty: default_region when not given */
 	bool any_model;
-	int64_t pace_ms; /* echo only: time between two events */
+	const char *owner; /* the workspace that it belongs to; NULL: everybody's */
+	int64_t pace_ms;   /* echo only: time between two events */
 	int line;
 };
 
@@ -49,8 +70,9 @@ struct conf_model {
 
 struct conf_workspace {
 	char *name;
-	struct namelist models; /* globs; empty: all */
-	struct quota quota;	/* rpm and tpm: those of struct conf when not given */
+	struct namelist models;	   /* globs; empty: all */
+	struct namelist upstreams; /* its own; empty: those of everybody */
+	struct quota quota;	   /* rpm and tpm: those of struct conf when not given */
 	int line;
 };
 

@@ -38,6 +38,24 @@ usage_set(struct usage *u, struct span usage_object)
 	    json_find(m[AT_WRITE_SPLIT].value, SPAN("ephemeral_1h_input_tokens")));
 }
 
+void
+usage_metrics(struct usage *u, struct span metrics_object)
+{
+	const struct {
+		struct span name;
+		uint64_t *count;
+	} rows[] = {
+		{ SPAN("inputTokenCount"), &u->input },
+		{ SPAN("outputTokenCount"), &u->output },
+		{ SPAN("cacheWriteInputTokenCount"), &u->cache_write },
+		{ SPAN("cacheReadInputTokenCount"), &u->cache_read },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (*rows[i].count == 0)
+			usage_take(rows[i].count, json_find(metrics_object, rows[i].name));
+}
+
 bool
 usage_none(const struct usage *u)
 {

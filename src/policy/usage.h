@@ -18,6 +18,9 @@ struct usage {
  * never added: the counts of message_delta are cumulative. */
 void usage_set(struct usage *u, struct span usage_object);
 
+/* Takes the counts out of Bedrock's invocation metrics, where the events gave none. */
+void usage_metrics(struct usage *u, struct span metrics_object);
+
 /* True when nothing at all was counted. */
 bool usage_none(const struct usage *u);
 

@@ -1,47 +1,24 @@
-/* anthropic: the native kind. The body goes as the client wrote it, but for the model's name where
- * the route renames it; headers go by the forwarding rule (wire/header), the client's credential
- * never. */
+/* anthropic: the native kind, AWS's own Messages end points too. The body goes as the client wrote
+ * it, but for the model's name where the route renames it; headers go by the forwarding rule
+ * (wire/header), the client's credential never. */
 #include "upstream/anthropic.h"
 
 #include <stdio.h>
 
 #include "wire/header.h"
 
-/* The body has been read as JSON, whatever the client called it. */
-#define TYPE "content-type: application/json"
-#define VERSION_DEFAULT \
-	"anthropic-version: 2023-06-01" /* for clients that send none; the API demands one */
+#define VERSION	  "anthropic-version"
+#define WORKSPACE "anthropic-workspace-id"
 
-static int
-add_header(struct hreq *out, struct span name, struct span value)
+/* For clients that send none; the API demands one. */
+#define VERSION_DEFAULT "2023-06-01"
+
+static bool
+keeps(struct span name, void *arg)
 {
-	return buf_add(&out->headers, name) || buf_add(&out->headers, SPAN(": ")) ||
-		buf_add(&out->headers, value) || buf_add(&out->headers, (struct span){ "", 1 })
-	    ? -1
-	    : 0;
-}
+	const struct ask *ask = arg;
 
-/* A value that could end its line early is dropped: it would forge a header. */
-static int
-forward_headers(char *const *params, struct hreq *out, bool *versioned)
-{
-	for (size_t i = 0; params[i]; i++) {
-		char name[HEADER_NAME_LEN];
-		const char *eq = strchr(params[i], '=');
-		struct span value;
-
-		if (!eq ||
-		    header_of_param(
-			span_cut(span_of(params[i]), 0, (size_t)(eq - params[i])), name))
-			continue;
-		value = span_of(eq + 1);
-		if (value.n == 0 || !header_forward(span_of(name)) || !header_value_ok(value))
-			continue;
-		*versioned = *versioned || strcmp(name, "anthropic-version") == 0;
-		if (add_header(out, span_of(name), value))
-			return -1;
-	}
-	return 0;
+	return !ask->target->upstream->workspace_id || !span_eq(name, SPAN(WORKSPACE));
 }
 
 static int
@@ -50,24 +27,33 @@ add_credential(const struct ask *ask, struct hreq *out)
 	if (ask->secret.n == 0)
 		return 0;
 	if (ask->target->upstream->auth == CONF_AUTH_X_API_KEY)
-		return add_header(out, SPAN("x-api-key"), ask->secret);
-	return buf_add(&out->headers, SPAN("authorization: Bearer ")) ||
-		buf_add(&out->headers, ask->secret) ||
-		buf_add(&out->headers, (struct span){ "", 1 })
-	    ? -1
-	    : 0;
+		return hreq_header(out, SPAN("x-api-key"), ask->secret);
+	return hreq_bearer(out, ask->secret);
+}
+
+static int
+add_headers(struct ask *ask, struct hreq *out)
+{
+	const char *workspace = ask->target->upstream->workspace_id;
+
+	if (hreq_forward(out, ask->params, keeps, ask) || add_credential(ask, out) ||
+	    (workspace && hreq_header(out, SPAN(WORKSPACE), span_of(workspace))))
+		return -1;
+	if (hreq_param(ask->params, SPAN(VERSION)).n == 0 &&
+	    hreq_header(out, SPAN(VERSION), SPAN(VERSION_DEFAULT)))
+		return -1;
+	/* The body has been read as JSON, whatever the client called it. */
+	return hreq_header(out, SPAN("content-type"), SPAN("application/json"));
 }
 
 static int
 add_model(const struct ask *ask, struct hreq *out)
 {
+	const struct turn_place *p = &ask->turn->places[TURN_MODEL];
+
 	if (span_eq(ask->target->model, span_of(ask->turn->model)))
 		return 0;
-	if (json_put_string(&out->text, ask->target->model))
-		return -1;
-	out->edits[out->edits_n++] =
-	    (struct json_edit){ ask->turn->model_at, ask->turn->model_len, buf_span(&out->text) };
-	return 0;
+	return hreq_string(out, ask->target->model) ? -1 : hreq_edit(out, p->at, p->len, 0);
 }
 
 /* Old SDKs mark beta calls by the query as well as by the header; no other query means anything to
@@ -85,21 +71,14 @@ add_url(const struct ask *ask, struct hreq *out)
 	return rc ? -1 : 0;
 }
 
-static int
-anthropic_request(const struct ask *ask, struct hreq *out)
+static enum fault
+anthropic_request(const struct ask *ask, struct hreq *out, struct refusal *why)
 {
-	bool versioned = false;
+	struct ask mine = *ask;
 
-	if (add_url(ask, out) || forward_headers(ask->params, out, &versioned) ||
-	    add_credential(ask, out) || add_model(ask, out))
-		return -1;
-	if (buf_add(&out->headers, (struct span){ TYPE, sizeof(TYPE) }))
-		return -1;
-	if (!versioned) {
-		return buf_add(
-		    &out->headers, (struct span){ VERSION_DEFAULT, sizeof(VERSION_DEFAULT) });
-	}
-	return 0;
+	(void)why;
+	return add_url(ask, out) || add_headers(&mine, out) || add_model(ask, out) ? FAULT_HEADERS
+										   : FAULT_NONE;
 }
 
 static const struct {
@@ -159,58 +138,45 @@ anthropic_event(struct span name, struct span data, struct event *out)
 		out->usage = json_find(data, SPAN("usage"));
 }
 
-/* Copies a JSON string into a bounded field; what does not fit is left out, the field then says
- * nothing. */
-static void
-take_string(struct span value, char *to, size_t size)
-{
-	struct buf text = buf_make(size - 1);
-
-	if (json_string(value, &text) == 0) {
-		memcpy(to, text.p ? text.p : "", text.len);
-		to[text.len] = '\0';
-	}
-	buf_free(&text);
-}
-
 /* 401, 402 and 403 speak of our own account: the client is told that it is the gate's fault, not to
  * log in again. */
-static void
-refuse_credential(int status, struct refusal *out)
+void
+anthropic_refuse_credential(int status, struct refusal *out)
 {
+	*out = (struct refusal){ 0 };
 	refusal_set(out, FAULT_UP_CREDENTIAL,
 	    "The upstream refused the gate's own credential or account (HTTP %d). %s", status,
 	    "The administrator of this gate has to mend it.");
 	out->no_retry = true;
 }
 
-static void
-anthropic_refusal(int status, struct span body, struct refusal *out)
+void
+anthropic_refusal(const struct complaint *c, struct refusal *out)
 {
 	struct json_fault fault;
 	struct span error = { 0 };
+	struct span body = span_trim(c->body);
+	int status = c->status;
 
-	body = span_trim(body);
 	if (json_scan(body, JSON_DEPTH_MAX, NULL, 0, &fault) == 0)
 		error = json_find(body, SPAN("error"));
 	out->fault = FAULT_UP_ERROR;
-	take_string(json_find(error, SPAN("type")), out->type, sizeof(out->type));
+	json_field(json_find(error, SPAN("type")), out->type, sizeof(out->type));
 	if (status < 400) /* an error event, or an error in the body of a good status */
 		status = fault_status_of_type(out->type);
 	if (status == 401 || status == 402 || status == 403) {
-		*out = (struct refusal){ 0 };
-		refuse_credential(status, out);
+		anthropic_refuse_credential(status, out);
 		return;
 	}
 	out->status = status;
 	if (json_type(error) == 'o' && out->type[0]) {
 		out->body = body.n <= ERROR_BODY_MAX ? body : (struct span){ 0 };
-		take_string(json_find(error, SPAN("message")), out->message, sizeof(out->message));
+		json_field(json_find(error, SPAN("message")), out->message, sizeof(out->message));
 		return;
 	}
 	if (!out->type[0])
 		(void)snprintf(out->type, sizeof(out->type), "%s", fault_type_of_status(status));
-	take_string(json_find(error, SPAN("message")), out->message, sizeof(out->message));
+	json_field(json_find(error, SPAN("message")), out->message, sizeof(out->message));
 	if (out->message[0])
 		return;
 	/* That there is nothing at the path is our configuration's fault, said by some other
@@ -223,6 +189,7 @@ anthropic_refusal(int status, struct span body, struct refusal *out)
 
 const struct kind kind_anthropic = {
 	.name = "anthropic",
+	.bound = true,
 	.request = anthropic_request,
 	.event = anthropic_event,
 	.refusal = anthropic_refusal,

@@ -11,4 +11,11 @@ extern const struct kind kind_anthropic;
  * events. */
 void anthropic_event(struct span name, struct span data, struct event *out);
 
+/* Reads an error in the API's own envelope, of an answer or of an event. */
+void anthropic_refusal(const struct complaint *c, struct refusal *out);
+
+/* Makes a refusal of what speaks of our own account: the client is told that it is the gate's
+ * fault, not to log in again. status: the upstream's, for the message. */
+void anthropic_refuse_credential(int status, struct refusal *out);
+
 #endif

@@ -65,8 +65,8 @@ make_id(struct echo *e, struct span body)
 static int
 echo_read(struct echo *e, const struct ask *ask, struct span body)
 {
-	struct span messages = span_cut(
-	    body, ask->turn->messages_at, ask->turn->messages_at + ask->turn->messages_len);
+	const struct turn_place *at = &ask->turn->places[TURN_MESSAGES];
+	struct span messages = span_cut(body, at->at, at->at + at->len);
 	size_t start;
 
 	e->ask = ask;

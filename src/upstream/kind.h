@@ -8,27 +8,18 @@
 #include "dialect/dialect.h"
 #include "policy/route.h"
 #include "policy/usage.h"
-#include "wire/json.h"
+#include "upstream/hreq.h"
+#include "wire/eventstream.h"
 
 /* What a kind is told of the call. All borrowed. */
 struct ask {
 	const struct target *target;
 	const struct turn *turn;
 	enum op op;
-	struct span secret;  /* the upstream's credential */
+	struct span body;    /* whole; only for a kind that reads it */
+	struct span secret;  /* the upstream's key or token; empty: the request will be signed */
 	struct span query;   /* of the client's URL, without the question mark */
 	char *const *params; /* the CGI variables of the request, NULL-ended */
-};
-
-#define ASK_EDITS_MAX 4
-
-/* The request to send: the client's body with these edits made. */
-struct hreq {
-	struct buf url;
-	struct buf headers; /* "name: value", each with its terminating zero */
-	struct json_edit edits[ASK_EDITS_MAX];
-	size_t edits_n;
-	struct buf text; /* what the edits put; they point into it */
 };
 
 enum event_type {
@@ -48,24 +39,47 @@ struct event {
 	enum event_type type;
 	struct span type_name; /* of an event that came without a name: what its data says */
 	struct span usage;     /* raw, of message_start and message_delta; p NULL: none */
+	struct span metrics;   /* raw, of a message_stop of Bedrock; p NULL: none */
 	uint64_t index;	       /* of the block that a block event is about; UINT64_MAX: none */
+};
+
+/* An error of an upstream: an answer with an error status, or, with a good one, the data of an
+ * error event. All borrowed. */
+struct complaint {
+	int status;
+	struct span type; /* x-amzn-errortype; empty: it did not come */
+	struct span body;
+};
+
+/* What a kind did with bytes that it was shown. */
+enum kind_edit {
+	KIND_AS_IT_IS,
+	KIND_EDITED, /* out holds what is to stand in their place */
+	KIND_FAILED, /* they are none that this kind sends, or too large */
 };
 
 struct kind {
 	const char *name;
-	/* Makes the request. -1 when it does not fit its bounds. NULL in a built-in kind. */
-	int (*request)(const struct ask *ask, struct hreq *out);
+	bool bound;	 /* threads, containers and files of its account can be spoken of */
+	bool reads_body; /* its request wants ask.body */
+	/* Makes the request. FAULT_NONE, or why there is none: FAULT_HEADERS when it does not fit
+	 * its bounds, or what *why tells. NULL in a built-in kind. */
+	enum fault (*request)(const struct ask *ask, struct hreq *out, struct refusal *why);
+	/* Appends what a frame of application/vnd.amazon.eventstream says, as an event of a
+	 * stream. -1 with *why, a fixed text. NULL: this kind sends none. */
+	int (*frame)(const struct eventstream_frame *frame, struct buf *events, const char **why);
 	/* Reads one event of the answer's stream. */
 	void (*event)(struct span name, struct span data, struct event *out);
-	/* Turns an answer with an error status (or, with 200, the data of an error event) into a
-	 * refusal. `body` may be borrowed by it. */
-	void (*refusal)(int status, struct span body, struct refusal *out);
+	/* Looks at an event that goes on to the client, or NULL: they go on as they are. */
+	enum kind_edit (*edit)(
+	    const struct ask *ask, const struct event *what, struct span data, struct buf *out);
+	/* The same for a whole answer of a good status. */
+	enum kind_edit (*whole)(const struct ask *ask, struct span body, struct buf *out);
+	/* Turns an error into a refusal, which may borrow its body. */
+	void (*refusal)(const struct complaint *c, struct refusal *out);
 	/* A built-in kind's whole answer, in the form and with the content type that the turn asks
 	 * for. */
 	int (*answer)(const struct ask *ask, struct span body, struct buf *out);
 };
-
-/* Frees what a request holds; its header memory held a credential and is wiped. */
-void hreq_clear(struct hreq *r);
 
 #endif

@@ -50,6 +50,8 @@ count(struct meter *m, const struct event *what, struct span data, struct usage 
 {
 	if (what->type == EVENT_BLOCK_DELTA)
 		reckon(m, data);
+	if (what->metrics.p)
+		usage_metrics(usage, what->metrics);
 	if (!what->usage.p)
 		return;
 	usage_set(usage, what->usage);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "upstream/outbody.h"
 #include "wire/header.h"
 
 /* libcurl's smallest: an upload buffer of 64 KiB, made and freed per call, makes glibc consolidate
@@ -118,7 +119,7 @@ transfer_open(struct transfer_shared *shared)
 	if (!t)
 		return NULL;
 	t->head.relay = buf_make(HEAD_MAX);
-	t->spliced = buf_make(BODY_MEMORY_MAX + MODEL_MAX * 8ul);
+	t->spliced = buf_make(BODY_MEMORY_MAX + HEADER_VALUE_MAX);
 	t->multi = curl_multi_init();
 	t->shared = shared;
 	t->easy = make_easy(shared);
@@ -154,6 +155,7 @@ head_start(struct transfer_head *h, struct span line)
 	h->status = 0;
 	h->content_type[0] = '\0';
 	h->request_id[0] = '\0';
+	h->error_type[0] = '\0';
 	h->encoded = false;
 	buf_reset(&h->relay, HOLD_KEEP);
 	versioned = span_next(&rest, ' ', &part);
@@ -185,8 +187,10 @@ head_line(struct transfer_head *h, struct span name, struct span value)
 	lower[name.n] = '\0';
 	if (strcmp(lower, "content-type") == 0) {
 		take_value(value, h->content_type, sizeof(h->content_type));
-	} else if (strcmp(lower, "request-id") == 0) {
+	} else if (strcmp(lower, "request-id") == 0 || strcmp(lower, "x-amzn-requestid") == 0) {
 		take_value(value, h->request_id, sizeof(h->request_id));
+	} else if (strcmp(lower, "x-amzn-errortype") == 0) {
+		take_value(value, h->error_type, sizeof(h->error_type));
 	} else if (strcmp(lower, "content-encoding") == 0) {
 		h->encoded = !span_eq_nocase(value, SPAN("identity"));
 	} else if (header_relay(span_of(lower)) &&
@@ -250,53 +254,11 @@ on_data(char *p, size_t size, size_t n, void *arg)
 	return r->stopped ? 0 : size * n;
 }
 
-static uint64_t
-edited_len(const struct transfer_order *o)
-{
-	uint64_t len = o->body->len;
-
-	for (size_t i = 0; i < o->request->edits_n; i++)
-		len = len - o->request->edits[i].cut + o->request->edits[i].put.n;
-	return len;
-}
-
-/* Copies up to n bytes of the edited body from offset `at` of it: whatever lies before, in or
- * behind an edit. */
-static long
-edited_read(const struct transfer_order *o, uint64_t at, char *to, size_t n)
-{
-	uint64_t source = 0; /* where the run of unchanged bytes begins in the body */
-	uint64_t result = 0; /* and in the edited body */
-
-	for (size_t i = 0; i < o->request->edits_n; i++) {
-		const struct json_edit *e = &o->request->edits[i];
-		uint64_t plain = e->at - source;
-
-		if (at < result + plain) {
-			uint64_t left = result + plain - at;
-
-			return spool_read(
-			    o->body, source + (at - result), to, left < n ? (size_t)left : n);
-		}
-		result += plain;
-		if (at < result + e->put.n) {
-			size_t from = (size_t)(at - result);
-			size_t len = e->put.n - from < n ? e->put.n - from : n;
-
-			memcpy(to, e->put.p + from, len);
-			return (long)len;
-		}
-		result += e->put.n;
-		source = e->at + e->cut;
-	}
-	return spool_read(o->body, source + (at - result), to, n);
-}
-
 static size_t
 on_read(char *to, size_t size, size_t n, void *arg)
 {
 	struct run *r = arg;
-	long got = edited_read(r->order, r->sent, to, size * n);
+	long got = outbody_read(r->order->request, r->order->body, r->sent, to, size * n);
 
 	if (got < 0)
 		return CURL_READFUNC_ABORT;
@@ -355,7 +317,11 @@ set_body(struct run *r)
 	int rc;
 
 	rc = curl_easy_setopt(easy, CURLOPT_POST, 1L) ||
-	    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)edited_len(o));
+	    curl_easy_setopt(
+		easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)outbody_len(o->request, o->body));
+	if (o->request->body.len > 0)
+		return rc || curl_easy_setopt(easy, CURLOPT_POSTFIELDS, o->request->body.p) ? -1
+											    : 0;
 	if (o->body->fd >= 0) {
 		return rc || curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read) ||
 			curl_easy_setopt(easy, CURLOPT_READDATA, r) ||
@@ -381,6 +347,7 @@ set_options(struct run *r)
 	const char *url = o->request->url.p;
 
 	return curl_easy_setopt(easy, CURLOPT_URL, url) ||
+		curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) ||
 		curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) ||
 		curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") ||
 		curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) ||

@@ -1,5 +1,5 @@
 /* transfer: carries one request to an upstream and its answer back, with libcurl. The only libcurl
- * (with credential.c). A struct transfer belongs to one thread and keeps its connections between
+ * (with fetch.c). A struct transfer belongs to one thread and keeps its connections between
  * calls. */
 #ifndef POSTERN_UPSTREAM_TRANSFER_H
 #define POSTERN_UPSTREAM_TRANSFER_H
@@ -40,7 +40,8 @@ struct transfer_order {
 struct transfer_head {
 	int status;
 	char content_type[128];
-	char request_id[128]; /* the upstream's own; empty: none */
+	char request_id[128]; /* the upstream's own, request-id or x-amzn-requestid; empty: none */
+	char error_type[128]; /* x-amzn-errortype; empty: none */
 	bool encoded;	      /* it came with a content-encoding, which was not asked for */
 	struct buf relay; /* header lines for the client, "name: value\r\n" each (header_relay) */
 };

@@ -95,7 +95,7 @@ row_error(struct check *c, const struct guard *g, size_t i)
 	struct span body = guard_put(g, errors[i].body);
 
 	check_row(c, "error: %d '%.*s'", errors[i].status, (int)body.n, body.p);
-	kind_anthropic.refusal(errors[i].status, body, &r);
+	kind_anthropic.refusal(&(struct complaint){ .status = errors[i].status, .body = body }, &r);
 	check_that(c, r.fault == errors[i].fault, "fault %d", r.fault);
 	check_that(c, refusal_status(&r) == errors[i].want, "status %d", refusal_status(&r));
 	check_same(c, span_of(refusal_type(&r)), span_of(errors[i].type));

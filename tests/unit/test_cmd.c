@@ -630,6 +630,40 @@ test_check_wrong(struct check *t, const struct place *p, struct result *r)
 	}
 }
 
+/* What is reachable for whom, where that differs. */
+static const struct {
+	const char *what, *conf, *said;
+} reaches[] = {
+	{ "one region for all", "workspace w { }", "ok\n" },
+	{ "two regions",
+	    "default_region = us\n"
+	    "upstream a { kind = echo regions = { us } }\nupstream b { kind = echo regions = { eu, us } }\n"
+	    "model m { target a { } target b { } }\nmodel n { target b { } }\n",
+	    "every workspace in region us: m (a, then b), n (b)\n"
+	    "every workspace in region eu: m (b), n (b)\nok\n" },
+	{ "an own upstream",
+	    "upstream a { kind = echo any_model = true }\nupstream b { kind = echo }\n"
+	    "model m { target a { } target b { } }\n"
+	    "workspace w { models = { \"m\", \"x-*\" } }\nworkspace v { upstreams = { b } }\n"
+	    "workspace u { models = { none } upstreams = { } }\n",
+	    "workspace \"w\" in region us: m (a), any other model that its list allows (a)\n"
+	    "workspace \"v\" in region us: m (b)\n"
+	    "workspace \"u\" in region us: any other model that its list allows (a)\nok\n" },
+};
+
+static void
+test_check_reach(struct check *t, const struct place *p, struct result *r)
+{
+	put_file(p->keys, SPAN("k1 " HEX_A " workspace=w\n"));
+	for (size_t i = 0; i < ROWS(reaches); i++) {
+		put_conf(p, reaches[i].conf);
+		run(p, r, "check");
+		check_row(t, "check: reachable: %s", reaches[i].what);
+		check_that(t, r->status == 0, "status %d", r->status);
+		check_same(t, buf_span(&r->out), span_of(reaches[i].said));
+	}
+}
+
 static void
 test_check_state(struct check *t, const struct place *p, struct result *r)
 {
@@ -661,10 +695,10 @@ test_check_state(struct check *t, const struct place *p, struct result *r)
 int
 main(void)
 {
-	static void (*const tests[])(
-	    struct check *, const struct place *, struct result *) = { test_add, test_add_limits,
-		test_refusals, test_list, test_list_limits, test_import, test_import_refused,
-		test_revoke, test_rotate, test_check_good, test_check_wrong, test_check_state };
+	static void (*const tests[])(struct check *, const struct place *,
+	    struct result *) = { test_add, test_add_limits, test_refusals, test_list,
+		test_list_limits, test_import, test_import_refused, test_revoke, test_rotate,
+		test_check_good, test_check_reach, test_check_wrong, test_check_state };
 	struct check t = { .module = "cmd" };
 
 	for (size_t i = 0; i < ROWS(tests); i++) {

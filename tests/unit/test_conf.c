@@ -8,7 +8,7 @@
 #include "unit/check.h"
 #include "unit/guard.h"
 
-static const char *const kinds[] = { "anthropic", "echo", NULL };
+static const char *const kinds[] = { "anthropic", "bedrock", "vertex", "echo", NULL };
 
 #define ECHO "upstream \"e\" { kind = \"echo\" }\n"
 
@@ -121,12 +121,54 @@ static const struct {
 	    "f: warning: no upstream is in the default_region \"eu\": calls without a region in their path are refused\n" },
 	{ "no kind", "upstream u {\n}",
 	    "f:1: upstream \"u\" has no kind: give kind = \"anthropic\"\n" },
-	{ "a kind that is not there yet",
-	    "upstream u { kind = bedrock aws_region = x\ncredentials = env\nbeta_allow = { a } }",
-	    "f:1: kind = \"bedrock\": this version has \"anthropic\", \"echo\"\n"
-	    "f:1: aws_region: no kind of this version uses it\n"
-	    "f:2: credentials: no kind of this version uses it; give api_key_file or api_key_env\n"
-	    "f:3: beta_allow: this version passes anthropic-beta unchanged\n" },
+	{ "a kind that is not there", "upstream u { kind = openai url = http://127.0.0.1 }",
+	    "f:1: kind = \"openai\": this version has \"anthropic\", \"bedrock\", \"vertex\", \"echo\"\n" },
+	{ "what Bedrock needs", "upstream u { kind = bedrock }",
+	    "f:1: upstream \"u\" has no credential: give credentials = \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"\n"
+	    "f:1: upstream \"u\" has no aws_region: give one, such as \"eu-central-1\"\n" },
+	{ "what Vertex needs", "upstream u { kind = vertex }",
+	    "f:1: upstream \"u\" has no credential: give credentials = \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"\n"
+	    "f:1: upstream \"u\" has no google_project: give the project's id\n"
+	    "f:1: upstream \"u\" has no google_location: give \"global\", \"us\", \"eu\" or a region\n" },
+	{ "what a signature needs", "upstream u { kind = anthropic auth = sigv4 }",
+	    "f:1: upstream \"u\" has no url: give url = \"https://host\"\n"
+	    "f:1: upstream \"u\" has no credential: give credentials = \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"\n"
+	    "f:1: upstream \"u\" has no aws_region: give one, such as \"eu-central-1\"\n"
+	    "f:1: upstream \"u\" has no aws_service: give \"bedrock\", \"bedrock-mantle\" or \"aws-external-anthropic\"\n" },
+	{ "a workspace of Anthropic's on AWS",
+	    "upstream u { kind = anthropic auth = sigv4 credentials = env aws_region = us-east-1 aws_service = aws-external-anthropic }",
+	    "f:1: upstream \"u\" has no workspace_id, which the service aws-external-anthropic asks for\n" },
+	{ "a token that is to sign",
+	    "upstream u { kind = anthropic auth = sigv4 credentials = \"bearer:/x\" aws_region = a aws_service = bedrock }",
+	    "f:1: upstream \"u\": a bearer token does not sign: give auth = \"bearer\" and api_key_file\n" },
+	{ "a key that is to sign",
+	    "upstream u { kind = anthropic auth = sigv4 api_key_env = K aws_region = a aws_service = bedrock }",
+	    "f:1: upstream \"u\": auth = \"sigv4\" signs with credentials = \"env\", \"metadata\" or \"file:/path\" and takes no api_key\n" },
+	{ "a key and credentials",
+	    "upstream u { kind = bedrock aws_region = a api_key_env = K credentials = env }",
+	    "f:1: upstream \"u\" has both an api_key and credentials: give one\n" },
+	{ "credentials that are none are not repeated",
+	    "upstream u { kind = bedrock aws_region = a credentials = s3cret }",
+	    "f:1: credentials: give \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"\n"
+	    "f:1: upstream \"u\" has no credential: give credentials = \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"\n" },
+	{ "credentials without a path",
+	    "upstream u { kind = vertex google_project = p google_location = eu credentials = \"file:\" }",
+	    "f:1: credentials: give \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"\n"
+	    "f:1: upstream \"u\" has no credential: give credentials = \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"\n" },
+	{ "a region that would be another host",
+	    "upstream u { kind = bedrock aws_region = \"x/y\" credentials = env url = https://h }",
+	    "f:1: aws_region = \"x/y\": give an AWS region, such as eu-central-1\n"
+	    "f:1: upstream \"u\" has no aws_region: give one, such as \"eu-central-1\"\n" },
+	{ "a list in one beta",
+	    "upstream u { kind = bedrock aws_region = a credentials = env beta_allow = { \"a,b\" } }",
+	    "f:1: beta_allow = \"a,b\": give one value of anthropic-beta an entry, * stands for any characters\n" },
+	{ "what is for clouds alone",
+	    "upstream u { kind = anthropic url = https://h api_key_env = K aws_region = a google_project = p beta_allow = { } credentials = env }",
+	    "f:1: upstream \"u\" has both an api_key and credentials: give one\n"
+	    "f:1: warning: upstream \"u\": kind anthropic uses no credentials without auth = \"sigv4\"\n"
+	    "f:1: warning: upstream \"u\": kind anthropic uses no aws_region, aws_service or aws_profile\n"
+	    "f:1: warning: upstream \"u\": kind anthropic uses no google_project or google_location\n"
+	    "f:1: warning: upstream \"u\": kind anthropic uses no beta_allow or anthropic_version: both pass as the client sent them\n" },
 	{ "what an upstream needs", "upstream u { kind = anthropic }",
 	    "f:1: upstream \"u\" has no url: give url = \"https://host\"\n"
 	    "f:1: upstream \"u\" has no credential: give api_key_file = \"/path\" or api_key_env = \"NAME\"\n" },
@@ -152,8 +194,10 @@ static const struct {
 	{ "what an upstream does not use",
 	    "upstream e { kind = echo url = http://x api_key_env = K }",
 	    "f:1: warning: upstream \"e\": kind echo uses no url\nf:1: warning: upstream \"e\": kind echo uses no api_key\n" },
-	{ "auth of a later version", "upstream e { kind = echo auth = sigv4 }",
-	    "f:1: auth = \"sigv4\": this version has \"x-api-key\" and \"bearer\"\n" },
+	{ "a signature of an echo", "upstream e { kind = echo auth = sigv4 }",
+	    "f:1: warning: upstream \"e\": kind echo uses no auth = \"sigv4\"\n" },
+	{ "an auth that is none", "upstream e { kind = echo auth = basic }",
+	    "f:1: auth = \"basic\": give \"x-api-key\", \"bearer\" or \"sigv4\"\n" },
 	{ "a place that is none is not repeated", ECHO "store = \"sqlite:/secret\"", STORE_FORMS },
 	{ "a store without a host", ECHO "store = \"redis://\"", STORE_FORMS },
 	{ "a store with a port alone", ECHO "store = \"redis://:6379\"", STORE_FORMS },
@@ -272,8 +316,13 @@ static const struct {
 	    "cache write 1h, cache read\n" },
 	{ "a list of prices without a name", ECHO "prices = \"\"",
 	    "f:2: prices: give 1 to 4096 bytes without control characters\n" },
-	{ "a workspace's own upstreams are refused", ECHO "workspace w { upstreams = { e } }",
-	    "f:2: upstreams: upstreams of a workspace's own are not in this version; give upstreams = { } or leave it out\n" },
+	{ "a workspace's own upstream",
+	    ECHO "upstream f { kind = echo }\nworkspace w { upstreams = { f } }", "" },
+	{ "an own upstream that is not there", ECHO "workspace w { upstreams = { f } }",
+	    "f:2: workspace \"w\": \"f\" is no upstream: its name must be one of the upstream sections\n" },
+	{ "an upstream of two",
+	    ECHO "workspace w { upstreams = { e } }\nworkspace v { upstreams = { e } }",
+	    "f:3: workspace \"v\": upstream \"e\" is workspace \"w\"'s own already\n" },
 	{ "a price too few", ECHO "model m { target e { }\nprice = { 1, 2, 3, 4 } }",
 	    "f:3: price: give five numbers: input, output, cache write 5m, cache write 1h, cache read\n" },
 	{ "a price too many", ECHO "model m { target e { }\nprice = { 1, 2, 3, 4, 5, 6 } }",
@@ -505,6 +554,98 @@ out:
 	conf_free(c);
 	buf_free(&errors);
 	buf_free(&warnings);
+}
+
+#define BEDROCK(more) "upstream u { kind = bedrock credentials = env " more " }"
+#define NATIVE(more)  "upstream u { kind = anthropic auth = sigv4 credentials = env " more " }"
+#define VERTEX(at) \
+	"upstream u { kind = vertex credentials = env google_project = p google_location = " at " }"
+
+/* Where an upstream is when it does not say. */
+static const struct {
+	const char *text, *url;
+} urls[] = {
+	{ BEDROCK("aws_region = eu-central-1"),
+	    "https://bedrock-runtime.eu-central-1.amazonaws.com" },
+	{ BEDROCK("aws_region = cn-north-1"),
+	    "https://bedrock-runtime.cn-north-1.amazonaws.com.cn" },
+	{ BEDROCK("aws_region = us-gov-west-1"),
+	    "https://bedrock-runtime.us-gov-west-1.amazonaws.com" },
+	{ BEDROCK("aws_region = eu-central-1 url = \"https://vpce/\""), "https://vpce" },
+	{ NATIVE("aws_region = us-east-1 aws_service = bedrock"),
+	    "https://bedrock-runtime.us-east-1.amazonaws.com/anthropic" },
+	{ NATIVE("aws_region = us-east-1 aws_service = bedrock-mantle"),
+	    "https://bedrock-mantle.us-east-1.api.aws/anthropic" },
+	{ NATIVE("aws_region = us-east-1 aws_service = aws-external-anthropic workspace_id = w"),
+	    "https://aws-external-anthropic.us-east-1.api.aws" },
+	{ VERTEX("global"), "https://aiplatform.googleapis.com/v1" },
+	{ VERTEX("eu"), "https://aiplatform.eu.rep.googleapis.com/v1" },
+	{ VERTEX("us"), "https://aiplatform.us.rep.googleapis.com/v1" },
+	{ VERTEX("europe-west1"), "https://europe-west1-aiplatform.googleapis.com/v1" },
+};
+
+static void
+test_urls(struct check *t)
+{
+	for (size_t i = 0; i < ROWS(urls); i++) {
+		struct buf said = buf_make(CONF_FILE_MAX);
+		struct conf *c = parse(urls[i].text, NULL, &said, &said);
+
+		check_row(t, "the place of %s", urls[i].text);
+		check_same(t, buf_span(&said), SPAN(""));
+		check_that(t, c != NULL, "refused");
+		if (c)
+			check_same(t, span_of(c->upstreams[0].url), span_of(urls[i].url));
+		conf_free(c);
+		buf_free(&said);
+	}
+}
+
+static const char clouds[] =
+    "upstream b { kind = bedrock aws_region = eu-west-1 aws_profile = \"my own\"\n"
+    "credentials = \"file:/etc/aws\" beta_allow = { } anthropic_version = bedrock-2023-05-31 }\n"
+    "upstream v { kind = vertex google_project = \"a.b:p-1\" google_location = eu\n"
+    "credentials = \"bearer:/run/token\" beta_allow = { \"a-*\", b } }\n"
+    "upstream n { kind = anthropic auth = sigv4 aws_region = x aws_service = aws-external-anthropic\n"
+    "credentials = metadata workspace_id = wrkspc_1 }\n"
+    "workspace w { upstreams = { v, n } }\nworkspace o { }";
+
+static void
+test_clouds(struct check *t)
+{
+	struct buf said = buf_make(CONF_FILE_MAX);
+	struct conf *c = parse(clouds, NULL, &said, &said);
+	const struct conf_upstream *u;
+
+	check_row(t, "upstreams of clouds");
+	check_same(t, buf_span(&said), SPAN(""));
+	check_that(t, c != NULL, "refused");
+	if (c) {
+		u = c->upstreams;
+		check_that(t,
+		    u[0].credentials == CONF_CREDENTIALS_FILE && u[0].beta_given &&
+			u[0].beta_allow.n == 0 && !u[0].owner,
+		    "bedrock");
+		check_same(t, span_of(u[0].credentials_file), SPAN("/etc/aws"));
+		check_same(t, span_of(u[0].aws_profile), SPAN("my own"));
+		check_same(t, span_of(u[0].aws_service), SPAN("bedrock"));
+		check_same(t, span_of(u[0].anthropic_version), SPAN("bedrock-2023-05-31"));
+		check_that(t,
+		    u[1].credentials == CONF_CREDENTIALS_BEARER && u[1].beta_given &&
+			u[1].beta_allow.n == 2,
+		    "vertex");
+		check_same(t, span_of(u[1].credentials_file), SPAN("/run/token"));
+		check_same(t, span_of(u[1].google_project), SPAN("a.b:p-1"));
+		check_same(t, span_of(u[1].owner), SPAN("w"));
+		check_that(t,
+		    u[2].credentials == CONF_CREDENTIALS_METADATA && !u[2].beta_given &&
+			u[2].auth == CONF_AUTH_SIGV4,
+		    "anthropic");
+		check_same(t, span_of(u[2].workspace_id), SPAN("wrkspc_1"));
+		check_same(t, span_of(u[2].owner), SPAN("w"));
+	}
+	conf_free(c);
+	buf_free(&said);
 }
 
 static void
@@ -772,6 +913,8 @@ main(void)
 
 	test_rows(&t, &g);
 	test_whole(&t);
+	test_urls(&t);
+	test_clouds(&t);
 	test_defaults(&t);
 	test_places(&t);
 	test_longest(&t);

@@ -36,6 +36,14 @@ static const struct {
 	{ "nothing", SPAN(""), NULL, 0, OP_MESSAGES, false },
 };
 
+static struct span
+place_in(struct span body, const struct turn *turn, enum turn_member member)
+{
+	const struct turn_place *p = &turn->places[member];
+
+	return span_cut(body, p->at, p->at + p->len);
+}
+
 static void
 row_turn(struct check *c, const struct guard *g, size_t i)
 {
@@ -57,9 +65,8 @@ row_turn(struct check *c, const struct guard *g, size_t i)
 	check_that(c, turn.stream == turns[i].stream, "stream");
 	check_that(c, turn.max_tokens == turns[i].max_tokens, "max_tokens");
 
-	struct span raw = span_cut(body, turn.model_at, turn.model_at + turn.model_len);
-	struct span messages =
-	    span_cut(body, turn.messages_at, turn.messages_at + turn.messages_len);
+	struct span raw = place_in(body, &turn, TURN_MODEL);
+	struct span messages = place_in(body, &turn, TURN_MESSAGES);
 
 	check_that(c, raw.p[0] == '"' && raw.p[raw.n - 1] == '"', "the model is not there");
 	check_same(c, messages, SPAN("[{\"role\":\"user\",\"content\":\"x\"}]"));
@@ -87,7 +94,9 @@ row_any(struct check *c, const struct guard *g)
 		enum fault f = dialect_messages.parse(body, OP_MESSAGES, &turn, &why);
 
 		check_that(c, f == FAULT_NONE || f == FAULT_BAD_REQUEST, "fault %d", f);
-		check_that(c, f || turn.model_at + turn.model_len <= body.n, "behind the end");
+		check_that(c,
+		    f || turn.places[TURN_MODEL].at + turn.places[TURN_MODEL].len <= body.n,
+		    "behind the end");
 	}
 }
 
@@ -141,6 +150,65 @@ row_refusal(struct check *c, size_t i)
 	buf_free(&out);
 }
 
+#define FILE_ID "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[{\"content\":["
+
+/* What is bound to an account. */
+static const struct {
+	const char *what, *body;
+	bool threaded, bound;
+} bonds[] = {
+	{ "nothing", "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[{}]}", false, false },
+	{ "a thread",
+	    "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[{}],\"thread\":{\"type\":\"create\"}}",
+	    true, false },
+	{ "no thread", "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[{}],\"thread\":null}",
+	    false, false },
+	{ "a container", "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[{}],\"container\":\"c\"}",
+	    false, true },
+	{ "no container", "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[{}],\"container\":null}",
+	    false, false },
+	{ "a file", FILE_ID "{\"source\":{\"file_id\" : \"f\"}}]}]}", false, true },
+	{ "a file's name in a text", FILE_ID "\"say \\\"file_id\\\": \\\"f\\\"\"]}]}", false,
+	    false },
+	{ "a file's name as a value", FILE_ID "\"file_id\"]}]}", false, false },
+	{ "a file that is null", FILE_ID "{\"file_id\":null}]}]}", false, false },
+};
+
+static void
+rows_bonds(struct check *c, const struct guard *g)
+{
+	for (size_t i = 0; i < ROWS(bonds); i++) {
+		struct turn turn = { 0 };
+		struct refusal why = { 0 };
+		enum fault f = dialect_messages.parse(
+		    guard_put(g, span_of(bonds[i].body)), OP_MESSAGES, &turn, &why);
+
+		check_row(c, "bound: %s", bonds[i].what);
+		check_that(c, f == FAULT_NONE, "%s", why.message);
+		check_that(c, turn.threaded == bonds[i].threaded, "a thread: %d", turn.threaded);
+		check_that(c, turn.bound == bonds[i].bound, "bound: %d", turn.bound);
+	}
+}
+
+static void
+row_places(struct check *c)
+{
+	const struct span body =
+	    SPAN(" { \"x\":1 , \"model\" : \"m\",\"max_tokens\":1,\"messages\":[{}] }");
+	struct turn turn = { 0 };
+	struct refusal why = { 0 };
+	const struct turn_place *p = &turn.places[TURN_MODEL];
+	enum fault f = dialect_messages.parse(body, OP_MESSAGES, &turn, &why);
+
+	check_row(c, "places");
+	check_that(c, f == FAULT_NONE && turn.open_at == 1, "%zu", turn.open_at);
+	check_same(c, span_cut(body, p->name_at, p->at), SPAN("\"model\" : "));
+	check_same(c, span_cut(body, p->before, p->name_at), SPAN(", "));
+	check_same(c, span_cut(body, p->at + p->len, p->after), SPAN(","));
+	check_that(c, turn.places[TURN_MESSAGES].after == 0, "something after the last");
+	check_that(c, turn.places[TURN_STREAM].len == 0, "a stream");
+}
+
 int
 main(void)
 {
@@ -170,6 +238,8 @@ main(void)
 		check_that(&c, strlen(r.message) == MESSAGE_MAX - 1, "%zu", strlen(r.message));
 	}
 	buf_free(&small);
+	rows_bonds(&c, &g);
+	row_places(&c);
 	guard_free(&g);
 	return check_end(&c);
 }

@@ -38,6 +38,8 @@ static char *globs[] = { haiku_glob, eu_glob };
 static const struct conf_workspace all = { .name = a };
 static const struct conf_workspace some = { .name = b, .models = { globs, 2 } };
 
+static const struct route_who nobody = { 0 };
+
 static const struct {
 	const char *what, *region, *model, *key_models;
 	const struct conf_workspace *workspace;
@@ -100,11 +102,11 @@ static void
 row_has(struct check *c)
 {
 	check_row(c, "which models a region has");
-	check_that(c, route_has(&conf, SPAN("us"), &models[0]), "haiku in us");
-	check_that(c, route_has(&conf, SPAN("eu"), &models[0]), "haiku in eu");
-	check_that(c, !route_has(&conf, SPAN("eu"), &models[1]), "opus in eu");
-	check_that(c, !route_has(&conf, SPAN("us"), &models[2]), "eu's model in us");
-	check_that(c, !route_has(&conf, SPAN(""), &models[0]), "a region without a name");
+	check_that(c, route_has(&conf, SPAN("us"), &models[0], &nobody), "haiku in us");
+	check_that(c, route_has(&conf, SPAN("eu"), &models[0], &nobody), "haiku in eu");
+	check_that(c, !route_has(&conf, SPAN("eu"), &models[1], &nobody), "opus in eu");
+	check_that(c, !route_has(&conf, SPAN("us"), &models[2], &nobody), "eu's model in us");
+	check_that(c, !route_has(&conf, SPAN(""), &models[0], &nobody), "a region without a name");
 }
 
 static void
@@ -125,6 +127,71 @@ row_many(struct check *c)
 	check_that(c, r.n == TARGETS_MAX, "%zu targets", r.n);
 }
 
+/* Own upstreams: mine and yours belong to a workspace each, both are in both regions. */
+static char mine[] = "mine", yours[] = "yours", shared[] = "shared", me[] = "me";
+static char *own_list[] = { mine };
+static const struct conf_workspace owner = { .name = me, .upstreams = { own_list, 1 } };
+static struct conf_upstream owned[] = {
+	{ .name = mine, .regions = { both_regions, 2 }, .owner = me, .any_model = true },
+	{ .name = yours, .regions = { both_regions, 2 }, .owner = b, .any_model = true },
+	{ .name = shared, .regions = { both_regions, 1 }, .any_model = true },
+};
+static struct conf_target all_three[] = { { .upstream = 1, .id = opus },
+	{ .upstream = 0, .id = opus }, { .upstream = 2, .id = opus } };
+static struct conf_target only_shared[] = { { .upstream = 2, .id = haiku } };
+static struct conf_model owned_models[] = {
+	{ .id = opus, .targets = all_three, .targets_n = 3 },
+	{ .id = haiku, .targets = only_shared, .targets_n = 1 },
+};
+static const struct conf owned_conf = {
+	.upstreams = owned,
+	.upstreams_n = ROWS(owned),
+	.models = owned_models,
+	.models_n = ROWS(owned_models),
+};
+
+static const struct {
+	const char *what, *region, *model;
+	const struct conf_workspace *workspace;
+	const char *want;    /* the upstreams */
+	const char *regions; /* where the model is for them */
+} owns[] = {
+	{ "one's own alone", "us", "claude-opus", &owner, " mine", "us, eu" },
+	{ "one's own for any model", "eu", "gpt", &owner, " mine", "us, eu" },
+	{ "none of the others' for an owner", "us", "claude-haiku", &owner, "", "" },
+	{ "nobody's own for others", "us", "claude-opus", &all, " shared", "us" },
+	{ "the same without a section", "us", "claude-opus", NULL, " shared", "us" },
+	{ "not in the region", "eu", "claude-opus", &all, "", "us" },
+	{ "any model of others", "us", "gpt", &all, " shared", "us" },
+	{ "any model elsewhere", "eu", "gpt", &all, "", "us" },
+};
+
+static void
+rows_owned(struct check *c)
+{
+	for (size_t i = 0; i < ROWS(owns); i++) {
+		const struct route_who who = { { NULL, 0 }, owns[i].workspace };
+		struct buf got = buf_make(256), regions = buf_make(256);
+		struct route r = { 0 };
+		enum fault f = route_find(
+		    &owned_conf, span_of(owns[i].region), span_of(owns[i].model), &who, &r);
+
+		check_row(c, "own upstreams: %s", owns[i].what);
+		check_that(
+		    c, f == (r.n ? FAULT_NONE : FAULT_MODEL_UNKNOWN), "%s", fault_row(f)->name);
+		for (size_t k = 0; k < r.n; k++)
+			check_that(
+			    c, buf_addf(&got, " %s", r.targets[k].upstream->name) == 0, "full");
+		check_same(c, buf_span(&got), span_of(owns[i].want));
+		check_that(c,
+		    route_regions(&owned_conf, span_of(owns[i].model), &who, &regions) == 0,
+		    "full");
+		check_same(c, buf_span(&regions), span_of(owns[i].regions));
+		buf_free(&got);
+		buf_free(&regions);
+	}
+}
+
 int
 main(void)
 {
@@ -134,5 +201,6 @@ main(void)
 		row_find(&c, i);
 	row_has(&c);
 	row_many(&c);
+	rows_owned(&c);
 	return check_end(&c);
 }

@@ -1,0 +1,106 @@
+/* fetch: see the header. Secrets travel both ways, so libcurl's copies of the headers are wiped. */
+#include "upstream/fetch.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+
+static size_t
+take(char *p, size_t size, size_t n, void *arg)
+{
+	struct buf *out = arg;
+
+	return buf_add(out, (struct span){ p, size * n }) ? 0 : size * n;
+}
+
+static void
+wipe_list(struct curl_slist *list)
+{
+	for (struct curl_slist *at = list; at; at = at->next)
+		explicit_bzero(at->data, strlen(at->data));
+	curl_slist_free_all(list);
+}
+
+/* The header lines as libcurl wants them; NULL when memory is out. */
+static struct curl_slist *
+make_list(struct span rest)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+	while (list && rest.n > 0) {
+		struct curl_slist *longer = curl_slist_append(list, rest.p);
+		size_t used = strlen(rest.p) + 1;
+
+		if (!longer) {
+			wipe_list(list);
+			return NULL;
+		}
+		list = longer;
+		rest = span_cut(rest, used, rest.n);
+	}
+	return list;
+}
+
+static int
+set_body(CURL *easy, const struct fetch *f)
+{
+	if (strcmp(f->method, "GET") == 0)
+		return 0;
+	return curl_easy_setopt(easy, CURLOPT_POST, 1L) ||
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method) ||
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)f->body.n) ||
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, f->body.n > 0 ? f->body.p : "")
+	    ? -1
+	    : 0;
+}
+
+static int
+set_options(CURL *easy, const struct fetch *f, struct curl_slist *headers, struct buf *out)
+{
+	return curl_easy_setopt(easy, CURLOPT_URL, f->url) ||
+		curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) ||
+		curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") ||
+		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)f->limit_ms) ||
+		curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(f->limit_ms / 5)) ||
+		(f->direct && curl_easy_setopt(easy, CURLOPT_NOPROXY, "*")) ||
+		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) ||
+		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take) ||
+		curl_easy_setopt(easy, CURLOPT_WRITEDATA, out)
+	    ? -1
+	    : 0;
+}
+
+static int
+perform(CURL *easy, int *status, char why[static MESSAGE_MAX])
+{
+	char error[CURL_ERROR_SIZE] = "";
+	long code = 0;
+	CURLcode rc;
+
+	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
+	rc = curl_easy_perform(easy);
+	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
+	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &code);
+	*status = (int)code;
+	(void)snprintf(why, MESSAGE_MAX, "%s", rc && error[0] ? error : curl_easy_strerror(rc));
+	return rc ? -1 : 0;
+}
+
+int
+fetch_run(const struct fetch *f, struct buf *out, int *status, char why[static MESSAGE_MAX])
+{
+	struct curl_slist *headers = make_list(f->headers);
+	CURL *easy = headers ? curl_easy_init() : NULL;
+	char *room;
+	int rc = -1;
+
+	*status = 0;
+	*out = buf_make(FETCH_ANSWER_MAX);
+	(void)snprintf(why, MESSAGE_MAX, "out of memory");
+	/* Growing would leave copies of a secret behind. */
+	if (easy && buf_room(out, FETCH_ANSWER_MAX, &room) == 0 &&
+	    set_options(easy, f, headers, out) == 0 && set_body(easy, f) == 0)
+		rc = perform(easy, status, why);
+	curl_easy_cleanup(easy);
+	wipe_list(headers);
+	return rc;
+}
