@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lib import hosts, messages, upstream as scripted  # noqa: E402
+from lib import clouds, hosts, messages, upstream as scripted  # noqa: E402
 
 MODES = {mode.name: mode for mode in [*hosts.ALL, hosts.ApacheHtaccessFolder]}
 
@@ -20,6 +20,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures time, so that nothing else may run beside it")
     config.addinivalue_line("markers", "modes(names): the ways of hosting that the test is for, instead of all")
     config.addinivalue_line("markers", "settings(options): options of postern.conf that the test needs otherwise")
+    config.addinivalue_line("markers", "clouds: the upstreams are those of lib.clouds, as host.clouds")
 
 
 def pytest_generate_tests(metafunc):
@@ -39,7 +40,10 @@ def pytest_collection_modifyitems(items):
 def _started_as(item):
     """What a running host is found again by: its way of hosting and its options."""
     marker = item.get_closest_marker("settings")
-    return item.callspec.params["host"], tuple(sorted(marker.kwargs.items())) if marker else ()
+    options = dict(marker.kwargs) if marker else {}
+    if item.get_closest_marker("clouds"):
+        options["clouds"] = True
+    return item.callspec.params["host"], tuple(sorted(options.items()))
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +67,22 @@ def running(upstream):
     assert not failures, "\n".join(failures)
 
 
+def _start_among_clouds(name, options):
+    """A host whose upstreams are clouds; their secrets, too, may stand in no log."""
+    among = clouds.Clouds()
+    host = MODES[name]("", sections=among.sections(), **options)
+    host.clouds = among
+    host.site.given_keys += among.secrets()
+    return host.start()
+
+
 @pytest.fixture
 def host(request, running, upstream):
     wanted = _started_as(request.node)
     if wanted not in running:
-        name, options = wanted
-        running[wanted] = MODES[name](upstream.url, **dict(options)).start()
+        name, options = wanted[0], dict(wanted[1])
+        running[wanted] = _start_among_clouds(name, options) if options.pop("clouds", None) else (
+            MODES[name](upstream.url, **options).start())
     yield running[wanted]
     running[wanted].check_logs()
 

@@ -17,7 +17,7 @@ def default(request, out):
     """The plain good answer to whatever is asked."""
     if request.path.split("?")[0].endswith("/count_tokens"):
         send(200, {"input_tokens": 23})(request, out)
-    elif request.body and request.json.get("stream"):
+    elif request.streams:
         stream()(request, out)
     else:
         message()(request, out)

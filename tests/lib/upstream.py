@@ -94,6 +94,11 @@ class Request:
         return json.loads(self.body)
 
     @property
+    def streams(self):
+        """Whether a stream is asked for: the body says it, or the path of Bedrock's."""
+        return self.path.endswith("/invoke-with-response-stream") or bool(self.body and self.json.get("stream"))
+
+    @property
     def sha256(self):
         return hashlib.sha256(self.body).hexdigest()
 
@@ -164,6 +169,8 @@ class Out:
 class Upstream:
     """Listens on a port of 127.0.0.1 from its making until close()."""
 
+    default = staticmethod(scripts.default)
+
     def __init__(self, port=0):
         self._rules = {}
         self._lock = threading.Lock()
@@ -220,23 +227,31 @@ class Upstream:
             if not connection.ours:
                 connection.sock.close()
 
+    def model_of(self, request):
+        """The model that a request names."""
+        try:
+            return json.loads(request.body)["model"]
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def refusal(self, request):
+        """The script that answers a request which is none for this server; None for a good one."""
+
+    def out(self, request):
+        """The answering side for a request's script."""
+        return Out(request)
+
     def _answer(self, request):
-        request.model = _model_of(request)
+        request.model = self.model_of(request)
+        refusal = self.refusal(request)
         with self._lock:
             self._requests.append(request)
-            rule = self._rules.get(request.model, [scripts.default])
+            rule = [refusal] if refusal else self._rules.get(request.model, [self.default])
             script = rule.pop(0) if len(rule) > 1 else rule[0]
         try:
-            script(request, Out(request))
+            script(request, self.out(request))
         finally:
             request.done.set()
-
-
-def _model_of(request):
-    try:
-        return json.loads(request.body)["model"]
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _read_request(connection):
