@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import clients  # noqa: E402
-from lib import hosts, messages, postern, upstream  # noqa: E402
+from lib import clouds, hosts, messages, postern, upstream  # noqa: E402
 
 MAX_BODY = 2 * 1024 * 1024
 
@@ -46,6 +46,22 @@ class Gate:
         self.upstream.close()
 
 
+class CloudGate:
+    """A host whose upstreams are of every kind; what clients are told of each is to be the same."""
+
+    def __init__(self, host_class):
+        self.clouds = clouds.Clouds()
+        self.host = host_class("", sections=self.clouds.sections())
+        self.host.site.given_keys += self.clouds.secrets()
+        self.host.start()
+        self.url = f"http://127.0.0.1:{self.host.port}{self.host.prefix}/anthropic/eu"
+        self.key = self.host.site.key.text
+
+    def close(self):
+        self.host.close()
+        self.clouds.close()
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "own_sdk: calls that only Anthropic's own libraries have")
 
@@ -53,12 +69,17 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """One host and one client are one worker's, so that each is started once."""
     for item in items:
-        params = item.callspec.params
-        item.add_marker(pytest.mark.xdist_group(f"{params['gate'].name}-{params['client'].name}"))
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if "follower" in params:
+            item.add_marker(pytest.mark.xdist_group(f"follower-{params['follower'].name}"))
+        elif "gate" in params:
+            item.add_marker(pytest.mark.xdist_group(f"{params['gate'].name}-{params['client'].name}"))
 
 
 def pytest_generate_tests(metafunc):
     """Every test runs for every host and every library that has the call."""
+    if "gate" not in metafunc.fixturenames:
+        return
     own = metafunc.definition.get_closest_marker("own_sdk")
     libraries = [one for one in clients.LIBRARIES if not (own and one.ai)]
     pairs = [(host, one) for host in HOSTS for one in libraries]
@@ -85,6 +106,15 @@ def gate(request, started):
     if request.param not in started:
         started[request.param] = Gate(request.param)
     return started[request.param]
+
+
+@pytest.fixture(scope="session")
+def cloud_gate(gate, started):
+    """A gate before the clouds, on the same sort of host."""
+    host_class = type(gate.host)
+    if ("clouds", host_class) not in started:
+        started["clouds", host_class] = CloudGate(host_class)
+    return started["clouds", host_class]
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def answer(content, blocks, stop_reason):
     """A script that answers with whole blocks or with their events, as the request asks."""
 
     def script(request, out):
-        if not request.json.get("stream"):
+        if not request.streams:
             whole = messages.answer(request.model)
             whole.update(content=content, stop_reason=stop_reason)
             return scripts.send(200, whole)(request, out)
