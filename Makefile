@@ -104,7 +104,7 @@ PLACES = -e 's|/usr/bin/postern|$(PREFIX)/bin/postern|g' -e 's|/etc/postern|$(SY
 	-e 's|/usr/share/postern|$(PREFIX)/share/postern|g'
 HOST_FILES = apache/htaccess apache/postern-cgi.conf apache/postern-fcgid.conf apache/postern-proxy.conf \
 	lighttpd/postern-bin-path.conf lighttpd/postern-cgi.conf lighttpd/postern-socket.conf \
-	deploy/nginx-postern.conf deploy/postern-spawn deploy/postern.conf.example
+	deploy/nginx-postern.conf deploy/postern-spawn deploy/postern.conf.example deploy/postern.conf.langdock
 CONF = $(DESTDIR)$(SYSCONFDIR)/postern/postern.conf
 
 # A config that is there is never touched, nor are the modes of its folder.
