@@ -154,15 +154,21 @@ leave(struct reader *r, enum conflevel level)
 	cfg_t *cfg = r->section[level];
 
 	for (cfg_opt_t *o = cfg->opts; o->name; o++) {
+		int *given;
+
 		if (*o->name == '\0')
 			finding_error(&r->read.found, cfg->line, "an option without a name");
 		if (o->parsecb != on_value || o->nvalues > 0 || !(o->flags & CFGF_MODIFIED))
 			continue;
+		given = &r->read.given[level][opt_index(o)];
 		if (!opt_row(o)->empty)
 			finding_error(&r->read.found, cfg->line,
 			    "%s = { }: the list is empty; fill it or leave it out", o->name);
+		else if (*given)
+			finding_error(&r->read.found, cfg->line,
+			    "a second \"%s\"; the first is on line %d", o->name, *given);
 		else
-			r->read.given[level][opt_index(o)] = cfg->line;
+			*given = cfg->line;
 	}
 	confsections[level].done(&r->read);
 }

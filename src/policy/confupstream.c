@@ -159,7 +159,7 @@ check_credential(const struct conf_upstream *u, const struct need *need, struct 
 	if (key && cloud)
 		finding_error(f, u->line,
 		    "upstream \"%s\" has both an api_key and credentials: give one", u->name);
-	if (u->auth == CONF_AUTH_SIGV4 && key)
+	if (u->auth == CONF_AUTH_SIGV4 && signs(u, need) && key)
 		finding_error(f, u->line,
 		    "upstream \"%s\": auth = \"sigv4\" signs with credentials = \"env\", \"metadata\" or \"file:/path\" and takes no api_key",
 		    u->name);
@@ -169,7 +169,8 @@ check_credential(const struct conf_upstream *u, const struct need *need, struct 
 		lacks(u,
 		    "credential: give credentials = \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"",
 		    f);
-	if (u->auth == CONF_AUTH_SIGV4 && u->credentials == CONF_CREDENTIALS_BEARER)
+	if (u->auth == CONF_AUTH_SIGV4 && signs(u, need) &&
+	    u->credentials == CONF_CREDENTIALS_BEARER)
 		finding_error(f, u->line,
 		    "upstream \"%s\": a bearer token does not sign: give auth = \"bearer\" and api_key_file",
 		    u->name);

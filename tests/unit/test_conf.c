@@ -162,6 +162,12 @@ static const struct {
 	{ "a list in one beta",
 	    "upstream u { kind = bedrock aws_region = a credentials = env beta_allow = { \"a,b\" } }",
 	    "f:1: beta_allow = \"a,b\": give one value of anthropic-beta an entry, * stands for any characters\n" },
+	{ "betas, and then none",
+	    "upstream u { kind = bedrock aws_region = a credentials = env\nbeta_allow = { a }\nbeta_allow = { } }",
+	    "f:3: a second \"beta_allow\"; the first is on line 2\n" },
+	{ "a signature and a key where nothing is signed",
+	    "upstream u { kind = vertex google_project = p google_location = eu auth = sigv4 api_key_env = K }",
+	    "f:1: warning: upstream \"u\": kind vertex uses no auth = \"sigv4\"\n" },
 	{ "what is for clouds alone",
 	    "upstream u { kind = anthropic url = https://h api_key_env = K aws_region = a google_project = p beta_allow = { } credentials = env }",
 	    "f:1: upstream \"u\" has both an api_key and credentials: give one\n"
