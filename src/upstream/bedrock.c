@@ -220,12 +220,14 @@ static int
 put_error(struct span name, struct span message, struct buf *events)
 {
 	const struct bedrockerror *e = bedrockerror_find(name, 500);
+	char words[MESSAGE_MAX];
 
+	bedrockerror_words(e, message, words);
 	return buf_add(
 		   events, SPAN("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":")) ||
 		json_put_string(events, span_of(bedrockerror_type(e))) ||
 		buf_add(events, SPAN(",\"message\":")) ||
-		json_put_string(events, message.n > 0 ? message : name) ||
+		json_put_string(events, words[0] ? span_of(words) : name) ||
 		buf_add(events, SPAN("}}\n\n"))
 	    ? -1
 	    : 0;

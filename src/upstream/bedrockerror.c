@@ -129,12 +129,30 @@ scrub(char *text)
 	text[used] = '\0';
 }
 
-static void
-take_message(struct span body, struct refusal *out)
+void
+bedrockerror_words(const struct bedrockerror *e, struct span message, char to[static MESSAGE_MAX])
 {
-	json_field(json_find(body, SPAN("message")), out->message, sizeof(out->message));
-	if (!out->message[0])
-		json_field(json_find(body, SPAN("Message")), out->message, sizeof(out->message));
+	size_t n;
+
+	if (e->status == 0)
+		message = SPAN("The upstream refused the gate's own credential or account.");
+	n = message.n < MESSAGE_MAX - 1 ? message.n : MESSAGE_MAX - 1;
+	if (n > 0)
+		memcpy(to, message.p, n);
+	to[n] = '\0';
+	if (e->status != 400 && e->status != 413)
+		scrub(to);
+}
+
+static void
+take_message(const struct bedrockerror *e, struct span body, struct refusal *out)
+{
+	struct buf text = buf_make(MESSAGE_MAX);
+
+	if (json_string(json_find(body, SPAN("message")), &text) || text.len == 0)
+		(void)!json_string(json_find(body, SPAN("Message")), &text);
+	bedrockerror_words(e, buf_span(&text), out->message);
+	buf_free(&text);
 }
 
 void
@@ -157,12 +175,10 @@ bedrockerror_refusal(const struct complaint *c, struct refusal *out)
 		anthropic_refuse_credential(c->status, out);
 		return;
 	}
-	take_message(c->body, out);
+	take_message(e, c->body, out);
 	out->fault = FAULT_UP_ERROR;
 	out->status = e->status;
 	(void)snprintf(out->type, sizeof(out->type), "%s", bedrockerror_type(e));
-	if (out->status != 400 && out->status != 413)
-		scrub(out->message);
 	if (out->message[0])
 		return;
 	/* That there is nothing at the path is our configuration's fault, said by some other

@@ -14,8 +14,13 @@ const struct bedrockerror *bedrockerror_find(struct span name, int status);
 /* The API's type of the error; api_error where it speaks of our own account. */
 const char *bedrockerror_type(const struct bedrockerror *e);
 
-/* Kinds' refusal. Of a bad request the words go on as they are, since clients repair themselves by
- * them; from others account numbers and ARNs are taken out. */
+/* Fills `to` with what a client may read of an error: AWS's words, empty when there are none,
+ * without account numbers and ARNs. Those of a bad request stay as they are, since clients repair
+ * themselves by them; those that speak of our own credential are replaced. */
+void bedrockerror_words(
+    const struct bedrockerror *e, struct span message, char to[static MESSAGE_MAX]);
+
+/* Kinds' refusal, with the words of bedrockerror_words. */
 void bedrockerror_refusal(const struct complaint *c, struct refusal *out);
 
 #endif

@@ -29,6 +29,38 @@ static const struct {
 	{ "nothing", "", { 1, 2, 3, 4, 5 } },
 };
 
+/* What Bedrock counted fills in what the events did not tell. */
+static const struct {
+	const char *what, *in;
+	struct usage before, want;
+} metrics[] = {
+	{ "nothing was told",
+	    "{\"inputTokenCount\":3,\"outputTokenCount\":4,\"invocationLatency\":9,"
+	    "\"cacheReadInputTokenCount\":5,\"cacheWriteInputTokenCount\":6}",
+	    { 0 }, { 3, 4, 6, 0, 5 } },
+	{ "all was told",
+	    "{\"inputTokenCount\":3,\"outputTokenCount\":4,\"cacheReadInputTokenCount\":5,"
+	    "\"cacheWriteInputTokenCount\":6}",
+	    { 1, 2, 3, 4, 5 }, { 1, 2, 3, 4, 5 } },
+	{ "the output was not", "{\"inputTokenCount\":3,\"outputTokenCount\":4}", { 1, 0, 0, 0, 0 },
+	    { 1, 4, 0, 0, 0 } },
+	{ "no counts", "{\"inputTokenCount\":\"3\",\"outputTokenCount\":-4}", { 0 }, { 0 } },
+	{ "no object", "null", { 0 }, { 0 } },
+	{ "nothing", "", { 0 }, { 0 } },
+};
+
+static void
+rows_metrics(struct check *c, const struct guard *g)
+{
+	for (size_t i = 0; i < ROWS(metrics); i++) {
+		struct usage got = metrics[i].before;
+
+		check_row(c, "metrics: %s", metrics[i].what);
+		usage_metrics(&got, guard_put(g, span_of(metrics[i].in)));
+		check_that(c, memcmp(&got, &metrics[i].want, sizeof(got)) == 0, "other counts");
+	}
+}
+
 int
 main(void)
 {
@@ -52,6 +84,7 @@ main(void)
 	check_that(&c, usage_none(&none), "something was counted");
 	none.cache_read = 1;
 	check_that(&c, !usage_none(&none), "a cache read is nothing");
+	rows_metrics(&c, &g);
 	guard_free(&g);
 	return check_end(&c);
 }
