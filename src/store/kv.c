@@ -495,6 +495,25 @@ unlock(struct kv *kv)
 	(void)pthread_mutex_unlock(&kv->writer);
 }
 
+/* What LMDB orders by its table of readers and the numbers in its heads the thread sanitizer cannot
+ * see: a page is written anew when no reader is left that could look at it, and a reader begins
+ * behind the commit whose pages it looks at. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ORDERED_FOR_TSAN
+#endif
+#endif
+
+#ifdef ORDERED_FOR_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define AFTER_OTHERS(kv)  __tsan_acquire(kv)
+#define BEFORE_OTHERS(kv) __tsan_release(kv)
+#else
+#define AFTER_OTHERS(kv)  ((void)(kv))
+#define BEFORE_OTHERS(kv) ((void)(kv))
+#endif
+
 static int
 begin_read(struct kv *kv, MDB_txn **txn)
 {
@@ -531,6 +550,7 @@ kv_begin(struct kv *kv, bool write, struct kv_txn *t)
 	*t = (struct kv_txn){ .kv = kv, .txn = txn, .write = write };
 	if (rc != 0)
 		return status_of(kv, "begin", rc);
+	AFTER_OTHERS(kv);
 	rc = write && kv->is_volatile ? reserve(t) : 0;
 	if (rc != 0)
 		kv_abort(t);
@@ -565,6 +585,7 @@ kv_commit(struct kv_txn *t)
 	int rc;
 
 	end_walk(t);
+	BEFORE_OTHERS(t->kv);
 	rc = commit(t);
 	t->txn = NULL;
 	if (t->write)
@@ -576,6 +597,7 @@ void
 kv_abort(struct kv_txn *t)
 {
 	end_walk(t);
+	BEFORE_OTHERS(t->kv);
 	mdb_txn_abort(t->txn);
 	t->txn = NULL;
 	if (t->write)
