@@ -558,16 +558,12 @@ make_request(struct relay *r)
 	return 0;
 }
 
-/* Makes the transfer when it is first needed; libcurl's global state is there from then on. */
+/* Makes the transfer when it is first needed. */
 static int
-need_transfer(struct relay *r)
+need_transfer(struct relay *r, struct transfer_shared *shared)
 {
-	struct transfer_shared *shared;
-
-	if (r->transfer)
-		return 0;
-	shared = gate_shared(r->gate);
-	r->transfer = shared ? transfer_open(shared) : NULL;
+	if (!r->transfer)
+		r->transfer = transfer_open(shared);
 	return r->transfer ? 0 : fail(r, FAULT_INTERNAL, "");
 }
 
@@ -593,10 +589,18 @@ ask_upstream(struct relay *r)
 		.first_ms = c->first_ms,
 		.idle_ms = c->idle_ms,
 		.watch_fd = r->watch };
+	struct transfer_shared *shared;
 	char reason[MESSAGE_MAX];
 	enum fault f;
 
-	if (need_transfer(r) || take_credential(r) || make_request(r))
+	/* libcurl's global state is there from here on, for whoever fetches a credential; the
+	 * descriptors of a transfer come last, since they stay. */
+	shared = gate_shared(r->gate);
+	if (!shared) {
+		(void)fail(r, FAULT_INTERNAL, "");
+		return;
+	}
+	if (take_credential(r) || need_transfer(r, shared) || make_request(r))
 		return;
 	f = transfer_run(r->transfer, &order, &sink, r, reason);
 	conclude(r, f, reason);
