@@ -54,7 +54,7 @@ struct call {
 	struct route route;
 	struct admit_order order;
 	struct admit admit;
-	struct relay_result result;
+	struct outcome result;
 	struct refusal refusal;
 	struct receipt receipt;
 	struct store_booking booking;
@@ -503,7 +503,7 @@ call_clear(struct call *c)
 	c->admit = (struct admit){ 0 };
 	c->booking = (struct store_booking){ 0 };
 	c->answer.always = (struct span){ 0 };
-	c->result = (struct relay_result){ .first_ms = -1 };
+	c->result = (struct outcome){ .first_ms = -1 };
 	c->refusal = (struct refusal){ 0 };
 	c->answer.begun = c->answer.gone = c->answer.headless = false;
 	c->answer.status = 0;

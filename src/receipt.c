@@ -79,7 +79,7 @@ fill_names(const struct receipt_facts *f, struct ledger_entry *e)
 void
 receipt_fill(struct receipt *r, const struct receipt_facts *f)
 {
-	const struct relay_result *result = f->result;
+	const struct outcome *result = f->result;
 
 	r->entry = (struct ledger_entry){ .time_ms = clock_wall_ms(),
 		.routed = f->routed,

@@ -17,7 +17,7 @@ struct receipt_facts {
 	const struct who *who;
 	const struct turn *turn;
 	const struct admit *admit;
-	const struct relay_result *result;
+	const struct outcome *result;
 	const struct surface *surface; /* NULL: none matched */
 	enum fault fault;	       /* what ended it */
 	bool routed;

@@ -1,6 +1,5 @@
-/* relay: bytes run one way, upstream -> decoder -> kind -> meter -> client. The first failure is
- * latched and stops the transfer. Only whole events go out, so that a ping or an error of ours
- * never lands inside one. */
+/* relay: see the header. What streams goes through stream, all else through here; the first failure
+ * is latched and stops the transfer. */
 #include "relay.h"
 
 #include <poll.h>
@@ -11,17 +10,14 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "framing.h"
 #include "front/watch.h"
-#include "upstream/meter.h"
+#include "stream.h"
 #include "upstream/signing.h"
 #include "wire/header.h"
 
 /* How long the upstream's connection is read on after its last event, so that it can be kept. */
-#define TAIL_MS	     250
-#define STREAM_TYPE  "text/event-stream"
-#define FRAMED_TYPE  "application/vnd.amazon.eventstream"
-#define STREAM_LINES "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
+#define TAIL_MS	    250
+#define FRAMED_TYPE "application/vnd.amazon.eventstream"
 
 struct relay {
 	struct gate *gate;
@@ -29,270 +25,32 @@ struct relay {
 	int watch;		   /* the client and the cut, in one descriptor */
 	struct hreq request;
 	struct credential credential;
-	struct framing framing;
-	struct buf edited;  /* an event, or a whole answer, that the kind has changed */
-	struct buf hold;    /* the beginning of an event whose end has not come yet */
-	struct buf joined;  /* the data of an event that came in several lines */
+	struct stream stream;
 	struct spool whole; /* an answer that is no stream */
-	struct buf lines;   /* header lines that go with the answer */
 
 	/* Of one call. */
 	const struct relay_order *order;
-	struct relay_result *out;
+	struct outcome *out;
 	int64_t forward_ms; /* when forwarding began */
-	int64_t sent_ms;    /* when the client was last sent anything */
 
 	/* Of one target. */
 	struct ask ask;
 	const struct kind *kind;
-	struct sse sse;
 	int status;
-	char content_type[128];
 	char error_type[128];
 	bool streaming; /* the answer is an event stream and goes out as it comes */
-	bool framed;	/* its events are in frames */
-	struct meter meter;
-	int64_t closed_ms; /* when message_stop came */
 };
 
 static int
 fail(struct relay *r, enum fault f, const char *message)
 {
-	if (r->out->refusal.fault == FAULT_NONE)
-		refusal_set(&r->out->refusal, f, "%s", message);
-	return -1;
+	return outcome_fail(r->out, f, message);
 }
 
 static int
 gone(struct relay *r)
 {
-	return fail(r, FAULT_CLIENT_GONE, "");
-}
-
-/* Sends status and headers of a stream. */
-static int
-begin_stream(struct relay *r)
-{
-	const char *type =
-	    r->content_type[0] && r->streaming ? r->content_type : STREAM_TYPE "; charset=utf-8";
-
-	if (buf_add(&r->lines, SPAN(STREAM_LINES)))
-		return fail(r, FAULT_INTERNAL, "");
-	return answer_begin(r->order->answer, 200, span_of(type), buf_span(&r->lines)) ? gone(r)
-										       : 0;
-}
-
-static int
-send_bytes(struct relay *r, struct span bytes)
-{
-	if (bytes.n == 0)
-		return 0;
-	if (!r->order->answer->begun && begin_stream(r))
-		return -1;
-	return answer_write(r->order->answer, bytes) ? gone(r) : 0;
-}
-
-static int
-send_name(struct relay *r, struct span name)
-{
-	return send_bytes(r, SPAN("event: ")) || send_bytes(r, name) || send_bytes(r, SPAN("\n"));
-}
-
-/* Sends an error event of the upstream on as it is: it is the explicit end that the client is owed.
- */
-static int
-pass_error(struct relay *r, const struct sse_event *ev)
-{
-	if ((ev->name.n == 0 && send_name(r, SPAN("error"))) || send_bytes(r, ev->raw) ||
-	    answer_flush(r->order->answer))
-		return gone(r);
-	r->out->told = true;
-	return -1;
-}
-
-/* An error event before the message has begun can still become a status, or go to the next target;
- * later it is passed on, unless it speaks of our credential. */
-static int
-on_error_event(struct relay *r, const struct sse_event *ev, struct span data)
-{
-	struct refusal *refusal = &r->out->refusal;
-
-	spool_clear(&r->whole, HOLD_KEEP);
-	if (spool_add(&r->whole, data) != SPOOL_OK || spool_view(&r->whole, &data))
-		return fail(r, FAULT_UP_ANSWER, "The upstream's error is too large.");
-	r->kind->refusal(&(struct complaint){ .status = 200, .body = data }, refusal);
-	r->out->refusal_lines = buf_span(&r->lines);
-	/* What came in frames is no event of the API's yet: it has no request id. */
-	if ((r->order->answer->begun || r->meter.opened) && refusal->body.p && !r->framed)
-		return pass_error(r, ev);
-	return -1;
-}
-
-/* What becomes of an event. */
-enum pass { PASS_ON, PASS_DROP, PASS_NAMED, PASS_EDITED, PASS_ERROR, PASS_STOP };
-
-/* The data of an event, put together when it came in several lines. -1: it is too large. */
-static int
-data_of(struct relay *r, const struct sse_event *ev, struct span *data)
-{
-	*data = ev->data;
-	if (!ev->split)
-		return 0;
-	buf_reset(&r->joined, HOLD_KEEP);
-	if (sse_join(ev->raw, &r->joined))
-		return fail(r, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
-	*data = buf_span(&r->joined);
-	return 0;
-}
-
-/* Meters an event and says once when blocks are out of order. */
-static int
-meter(struct relay *r, const struct event *what, struct span data)
-{
-	bool odd = r->meter.odd;
-	const char *why = meter_event(&r->meter, what, data, &r->out->usage);
-
-	if (r->meter.odd && !odd)
-		log_warn("grammar",
-		    "request_id=%s upstream=%s what=\"content blocks out of order\"",
-		    r->order->answer->request_id, r->out->target->upstream->name);
-	return why ? fail(r, FAULT_UP_ANSWER, why) : 0;
-}
-
-/* Looks at one event: checks and meters it and says what becomes of it. */
-static enum pass
-judge_event(struct relay *r, const struct sse_event *ev, const struct event *what, struct span data)
-{
-	if (what->type == EVENT_ERROR)
-		return PASS_ERROR;
-	if (what->type == EVENT_PING || what->type == EVENT_NOTHING) {
-		if (!r->order->answer->begun && !r->meter.opened)
-			return PASS_DROP;
-	} else if (meter(r, what, data)) {
-		return PASS_STOP;
-	}
-	if (what->type == EVENT_NOTHING)
-		return PASS_ON;
-	r->sent_ms = clock_mono_ms(); /* comments do not count: clients' timers do not see them */
-	if (what->type == EVENT_MESSAGE_STOP)
-		r->closed_ms = r->sent_ms;
-	if (ev->name.n > 0)
-		return PASS_ON;
-	/* Without its name the SDKs would not see the event; one that has none to give (`[DONE]`)
-	 * is not of this API. */
-	return what->type_name.n > 0 ? PASS_NAMED : PASS_DROP;
-}
-
-/* Sends what the kind has made of an event in its place. */
-static int
-send_edited(struct relay *r, const struct sse_event *ev, const struct event *what)
-{
-	if (send_name(r, ev->name.n > 0 ? ev->name : what->type_name) ||
-	    send_bytes(r, SPAN("data: ")) || send_bytes(r, buf_span(&r->edited)) ||
-	    send_bytes(r, SPAN("\n\n")))
-		return -1;
-	return 0;
-}
-
-/* Lets the kind look at an event that is to be passed on. */
-static enum pass
-edit_event(struct relay *r, const struct event *what, struct span data, enum pass pass)
-{
-	if (!r->kind->edit || (pass != PASS_ON && pass != PASS_NAMED))
-		return pass;
-	r->edited.len = 0;
-	switch (r->kind->edit(&r->ask, what, data, &r->edited)) {
-	case KIND_AS_IT_IS:
-		return pass;
-	case KIND_EDITED:
-		return PASS_EDITED;
-	default:
-		(void)fail(r, FAULT_UP_ANSWER, "The upstream sent an event that is none.");
-		return PASS_STOP;
-	}
-}
-
-/* Passes one event on; `run` is what stands before it and has not been sent yet, and grows by the
- * event where both can go in one piece. */
-static int
-pass_event(struct relay *r, const struct sse_event *ev, struct span *run)
-{
-	struct event what;
-	struct span data;
-	enum pass pass;
-
-	if (data_of(r, ev, &data))
-		return -1;
-	r->kind->event(ev->name, data, &what);
-	pass = edit_event(r, &what, data, judge_event(r, ev, &what, data));
-	if (pass == PASS_ON) {
-		run->n += ev->raw.n;
-		return 0;
-	}
-	if (send_bytes(r, *run) || pass == PASS_STOP)
-		return -1;
-	*run = (struct span){ ev->raw.p + ev->raw.n, 0 };
-	if (pass == PASS_ERROR)
-		return on_error_event(r, ev, data);
-	if (pass == PASS_EDITED)
-		return send_edited(r, ev, &what);
-	return pass == PASS_NAMED ? send_name(r, what.type_name) || send_bytes(r, ev->raw) : 0;
-}
-
-/* Passes the whole events at the front of text on, runs of them in one piece; *used tells how much
- * that was. */
-static int
-pass_events(struct relay *r, struct span text, size_t *used)
-{
-	struct span run = span_cut(text, 0, 0);
-	struct sse_event ev;
-
-	while (!r->meter.closed && sse_next(&r->sse, span_cut(text, *used, text.n), &ev)) {
-		*used += ev.raw.n;
-		if (pass_event(r, &ev, &run))
-			return -1;
-	}
-	return send_bytes(r, run);
-}
-
-/* A chunk that holds whole events is passed on out of libcurl's own buffer; only an unfinished tail
- * is kept. */
-static int
-on_stream(struct relay *r, struct span chunk)
-{
-	struct span text = chunk;
-	size_t used = 0;
-
-	if (r->meter.closed) /* nothing of this API comes after message_stop */
-		return 0;
-	if (r->hold.len > 0) {
-		if (buf_add(&r->hold, chunk)) {
-			return fail(
-			    r, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
-		}
-		text = buf_span(&r->hold);
-	}
-	if (pass_events(r, text, &used))
-		return -1;
-	if (r->hold.len > 0)
-		buf_drop(&r->hold, used);
-	else if (buf_add(&r->hold, span_cut(text, used, text.n)))
-		return fail(r, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
-	if (used > 0 && r->order->answer->begun && answer_flush(r->order->answer))
-		return gone(r);
-	return 0;
-}
-
-/* What came before a frame that is broken is passed on. */
-static int
-on_frames(struct relay *r, struct span chunk)
-{
-	const char *why;
-	int rc = framing_feed(&r->framing, r->kind, chunk, &why);
-
-	if (r->framing.events.len > 0 && on_stream(r, buf_span(&r->framing.events)))
-		return -1;
-	return rc && !r->meter.closed ? fail(r, FAULT_UP_ANSWER, why) : 0;
+	return outcome_gone(r->out);
 }
 
 static bool
@@ -308,22 +66,22 @@ on_head(void *arg, const struct transfer_head *head)
 
 	r->status = head->status;
 	r->out->first_ms = clock_mono_ms() - r->order->started_ms;
-	memcpy(r->content_type, head->content_type, sizeof(r->content_type));
+	memcpy(r->stream.content_type, head->content_type, sizeof(r->stream.content_type));
 	memcpy(r->out->upstream_request_id, head->request_id, sizeof(r->out->upstream_request_id));
-	buf_reset(&r->lines, HOLD_KEEP);
-	if (buf_add(&r->lines, buf_span(&head->relay)))
+	buf_reset(&r->stream.lines, HOLD_KEEP);
+	if (buf_add(&r->stream.lines, buf_span(&head->relay)))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's headers are too large.");
 	if (head->encoded) {
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream compressed its answer, which it was not asked to.");
 	}
-	r->framed = is_good(r) && r->order->turn->stream && r->kind->frame &&
-	    header_is_type(span_of(r->content_type), SPAN(FRAMED_TYPE));
-	if (r->framed)
-		r->content_type[0] = '\0';
-	r->streaming = r->framed ||
+	r->stream.framed = is_good(r) && r->order->turn->stream && r->kind->frame &&
+	    header_is_type(span_of(r->stream.content_type), SPAN(FRAMED_TYPE));
+	if (r->stream.framed)
+		r->stream.content_type[0] = '\0';
+	r->streaming = r->stream.framed ||
 	    (is_good(r) && r->order->turn->stream &&
-		header_is_type(span_of(r->content_type), SPAN(STREAM_TYPE)));
+		header_is_type(span_of(r->stream.content_type), SPAN(STREAM_TYPE)));
 	memcpy(r->error_type, head->error_type, sizeof(r->error_type));
 	r->whole.max = is_good(r) ? ANSWER_MAX : ERROR_BODY_MAX;
 	return 0;
@@ -335,7 +93,7 @@ on_data(void *arg, struct span bytes)
 	struct relay *r = arg;
 
 	if (r->streaming)
-		return r->framed ? on_frames(r, bytes) : on_stream(r, bytes);
+		return stream_feed(&r->stream, bytes);
 	switch (spool_add(&r->whole, bytes)) {
 	case SPOOL_OK:
 		return 0;
@@ -354,18 +112,18 @@ keep_alive(struct relay *r, int64_t *wait_ms)
 	const struct conf *c = r->order->era->conf;
 	struct answer *a = r->order->answer;
 	int64_t now = clock_mono_ms();
-	int64_t due = a->begun ? r->sent_ms + c->ping_ms : r->forward_ms + c->commit_ms;
+	int64_t due = a->begun ? r->stream.sent_ms + c->ping_ms : r->forward_ms + c->commit_ms;
 
 	if (!r->order->turn->stream || (a->begun && c->ping_ms == 0))
 		return 0;
 	if (!a->begun && r->status > 0 && !r->streaming) /* what comes is an error: it can wait */
 		return 0;
 	if (now >= due) {
-		if (!a->begun && begin_stream(r))
+		if (!a->begun && stream_begin(&r->stream))
 			return -1;
 		if (answer_ping(a))
 			return gone(r);
-		r->sent_ms = now;
+		r->stream.sent_ms = now;
 		due = now + c->ping_ms;
 		if (c->ping_ms == 0)
 			return 0;
@@ -381,7 +139,8 @@ stopped(struct relay *r)
 	struct answer *a = r->order->answer;
 	enum watch_seen seen = watch_look(r->watch);
 
-	if (seen == WATCH_NOTHING || r->meter.closed) /* a client that has all of it may leave */
+	if (seen == WATCH_NOTHING ||
+	    r->stream.meter.closed) /* a client that has all of it may leave */
 		return seen != WATCH_NOTHING;
 	if (seen == WATCH_CUT && !a->seat->front->cut_means_gone) {
 		(void)fail(r, FAULT_DRAINING, "");
@@ -399,8 +158,8 @@ on_tick(void *arg, bool woken, int64_t *wait_ms)
 
 	if (woken && stopped(r))
 		return -1;
-	if (r->meter.closed) {
-		int64_t left = r->closed_ms + TAIL_MS - clock_mono_ms();
+	if (r->stream.meter.closed) {
+		int64_t left = r->stream.closed_ms + TAIL_MS - clock_mono_ms();
 
 		*wait_ms = left;
 		return left > 0 ? 0 : -1;
@@ -417,7 +176,7 @@ refuse_with(struct relay *r, struct span body)
 	struct complaint c = { r->status, span_of(r->error_type), body };
 
 	r->kind->refusal(&c, &r->out->refusal);
-	r->out->refusal_lines = buf_span(&r->lines);
+	r->out->refusal_lines = buf_span(&r->stream.lines);
 	return -1;
 }
 
@@ -454,10 +213,10 @@ edit_whole(struct relay *r, struct span *body)
 {
 	if (!r->kind->whole)
 		return 0;
-	r->edited.len = 0;
-	switch (r->kind->whole(&r->ask, *body, &r->edited)) {
+	r->stream.edited.len = 0;
+	switch (r->kind->whole(&r->ask, *body, &r->stream.edited)) {
 	case KIND_EDITED:
-		*body = buf_span(&r->edited);
+		*body = buf_span(&r->stream.edited);
 		return 0;
 	case KIND_AS_IT_IS:
 		return 0;
@@ -470,7 +229,8 @@ static int
 pass_whole(struct relay *r)
 {
 	struct span body;
-	struct span type = r->content_type[0] ? span_of(r->content_type) : SPAN("application/json");
+	struct span type =
+	    r->stream.content_type[0] ? span_of(r->stream.content_type) : SPAN("application/json");
 
 	if (spool_view(&r->whole, &body))
 		return fail(r, FAULT_INTERNAL, "");
@@ -482,8 +242,9 @@ pass_whole(struct relay *r)
 		    "The upstream answered with a status that is none of this API's.");
 	if (check_whole(r, body) || edit_whole(r, &body))
 		return -1;
-	return answer_whole(r->order->answer, r->status, type, buf_span(&r->lines), body) ? gone(r)
-											  : 0;
+	return answer_whole(r->order->answer, r->status, type, buf_span(&r->stream.lines), body)
+	    ? gone(r)
+	    : 0;
 }
 
 /* What the end of the transfer means, once nothing was latched before. */
@@ -492,7 +253,7 @@ conclude(struct relay *r, enum fault f, const char *reason)
 {
 	if (r->out->refusal.fault)
 		return;
-	if (r->meter.closed) {
+	if (r->stream.meter.closed) {
 		r->out->counted = true;
 		return;
 	}
@@ -514,22 +275,17 @@ conclude(struct relay *r, enum fault f, const char *reason)
 static void
 start_target(struct relay *r, const struct target *target)
 {
-	struct relay_result *out = r->out;
+	struct outcome *out = r->out;
 
 	out->target = target;
 	out->refusal = (struct refusal){ 0 };
 	out->refusal_lines = (struct span){ 0 };
 	out->usage = (struct usage){ 0 };
 	r->kind = parts_kind(gate_parts(r->gate), span_of(target->upstream->kind));
-	r->sse = (struct sse){ 0 };
 	r->status = 0;
-	r->content_type[0] = '\0';
 	r->error_type[0] = '\0';
-	r->streaming = r->framed = false;
-	r->meter = (struct meter){ 0 };
-	framing_reset(&r->framing);
-	buf_reset(&r->hold, HOLD_KEEP);
-	buf_reset(&r->lines, HOLD_KEEP);
+	r->streaming = false;
+	stream_target(&r->stream, &r->ask, r->kind, r->whole.folder);
 	spool_clear(&r->whole, HOLD_KEEP);
 }
 
@@ -702,15 +458,16 @@ worth_another(const struct refusal *refusal)
 }
 
 void
-relay_forward(struct relay *r, const struct relay_order *order, struct relay_result *out)
+relay_forward(struct relay *r, const struct relay_order *order, struct outcome *out)
 {
 	int client = watch_add(r->watch, order->answer->seat);
 
-	*out = (struct relay_result){ .first_ms = -1 };
+	*out = (struct outcome){ .first_ms = -1 };
 	r->whole.folder = order->era->conf->state;
 	r->order = order;
 	r->out = out;
-	r->forward_ms = r->sent_ms = clock_mono_ms();
+	stream_call(&r->stream, order->answer, out);
+	r->forward_ms = r->stream.sent_ms;
 	for (size_t i = 0; i < order->route->n; i++) {
 		try_target(r, &order->route->targets[i]);
 		if (of_account(&out->refusal))
@@ -723,7 +480,7 @@ relay_forward(struct relay *r, const struct relay_order *order, struct relay_res
 		    order->answer->request_id, out->target->upstream->name,
 		    fault_row(out->refusal.fault)->name, refusal_status(&out->refusal));
 	}
-	out->estimated = r->streaming && meter_complete(&r->meter, &out->usage);
+	out->estimated = r->streaming && meter_complete(&r->stream.meter, &out->usage);
 	out->begun = order->answer->begun;
 	watch_remove(r->watch, client);
 }
@@ -743,11 +500,7 @@ relay_open(struct gate *g)
 	}
 	hreq_init(&r->request);
 	credential_init(&r->credential);
-	framing_init(&r->framing);
-	r->edited = buf_make(ANSWER_MAX);
-	r->hold = buf_make(EVENT_MAX);
-	r->joined = buf_make(EVENT_MAX);
-	r->lines = buf_make(HEAD_MAX);
+	stream_init(&r->stream);
 	spool_init(&r->whole, NULL, ANSWER_MAX);
 	return r;
 }
@@ -755,11 +508,7 @@ relay_open(struct gate *g)
 void
 relay_rest(struct relay *r)
 {
-	buf_reset(&r->hold, HOLD_KEEP);
-	framing_reset(&r->framing);
-	buf_reset(&r->edited, HOLD_KEEP);
-	buf_reset(&r->joined, HOLD_KEEP);
-	buf_reset(&r->lines, HOLD_KEEP);
+	stream_rest(&r->stream);
 	spool_clear(&r->whole, HOLD_KEEP);
 }
 
@@ -772,11 +521,7 @@ relay_close(struct relay *r)
 	(void)close(r->watch);
 	hreq_free(&r->request);
 	credential_clear(&r->credential);
-	framing_free(&r->framing);
-	buf_free(&r->edited);
-	buf_free(&r->hold);
-	buf_free(&r->joined);
-	buf_free(&r->lines);
+	stream_free(&r->stream);
 	spool_clear(&r->whole, 0);
 	free(r);
 }

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "dialect/dialect.h"
+#include "dialect/event.h"
 #include "policy/route.h"
 #include "policy/usage.h"
 #include "upstream/hreq.h"
@@ -20,27 +21,6 @@ struct ask {
 	struct span secret;  /* the upstream's key or token; empty: the request will be signed */
 	struct span query;   /* of the client's URL, without the question mark */
 	char *const *params; /* the CGI variables of the request, NULL-ended */
-};
-
-enum event_type {
-	EVENT_OTHER,   /* unknown ones pass */
-	EVENT_NOTHING, /* no data: comments, blank lines */
-	EVENT_PING,
-	EVENT_MESSAGE_START,
-	EVENT_BLOCK_START,
-	EVENT_BLOCK_DELTA,
-	EVENT_BLOCK_STOP,
-	EVENT_MESSAGE_DELTA,
-	EVENT_MESSAGE_STOP,
-	EVENT_ERROR,
-};
-
-struct event {
-	enum event_type type;
-	struct span type_name; /* of an event that came without a name: what its data says */
-	struct span usage;     /* raw, of message_start and message_delta; p NULL: none */
-	struct span metrics;   /* raw, of a message_stop of Bedrock; p NULL: none */
-	uint64_t index;	       /* of the block that a block event is about; UINT64_MAX: none */
 };
 
 /* An error of an upstream: an answer with an error status, or, with a good one, the data of an

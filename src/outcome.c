@@ -1,0 +1,16 @@
+/* outcome: see the header. */
+#include "outcome.h"
+
+int
+outcome_fail(struct outcome *o, enum fault f, const char *message)
+{
+	if (o->refusal.fault == FAULT_NONE)
+		refusal_set(&o->refusal, f, "%s", message);
+	return -1;
+}
+
+int
+outcome_gone(struct outcome *o)
+{
+	return outcome_fail(o, FAULT_CLIENT_GONE, "");
+}

@@ -1,0 +1,30 @@
+/* outcome: what came of forwarding a call. */
+#ifndef POSTERN_OUTCOME_H
+#define POSTERN_OUTCOME_H
+
+#include <stdint.h>
+
+#include "dialect/dialect.h"
+#include "policy/route.h"
+#include "policy/usage.h"
+
+struct outcome {
+	struct refusal refusal;	     /* fault FAULT_NONE: the answer is complete */
+	struct span refusal_lines;   /* header lines that belong to it */
+	bool told;		     /* the client has been sent the upstream's own error event */
+	const struct target *target; /* the last one asked */
+	char upstream_request_id[128];
+	struct usage usage;
+	bool estimated;	  /* the output tokens are reckoned from what was passed on */
+	int64_t first_ms; /* from the start to the first byte of the upstream; -1: none came */
+	bool begun;	  /* the client had a beginning of the answer when it ended */
+	bool counted;	  /* a message came to its end, so that usage must be there */
+};
+
+/* Latches why it ends, unless that is known already. -1 in every case. */
+int outcome_fail(struct outcome *o, enum fault f, const char *message);
+
+/* Latches that the client is gone. -1. */
+int outcome_gone(struct outcome *o);
+
+#endif
