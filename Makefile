@@ -21,7 +21,7 @@ BASE = buf clock fault file hash log num span spool stamp
 WIRE = eventstream header json jwt sigv4 sse
 POLICY = admission awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue estimate finding glob \
 	googlecredentials key ledger namelist period price pricelist route tally usage
-DIALECT = messages models refusal
+DIALECT = envelope messages models refusal
 UPSTREAM = anthropic awssource bedrock bedrockerror cloud credential echo fetch googlesource hreq meter outbody \
 	secretfile signing source sourced transfer vertex
 STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \

@@ -1,6 +1,7 @@
 /* registry: tables only. */
 #include "registry.h"
 
+#include "dialect/envelope.h"
 #include "dialect/messages.h"
 #include "store/local.h"
 #include "store/redis.h"
@@ -15,15 +16,19 @@ static const struct surface surfaces[] = {
 	{ "messages",  "/messages",                               OP_MESSAGES,     &dialect_messages },
 	{ "messages",  "/api/anthropic/v1/messages",              OP_MESSAGES,     &dialect_messages },
 	{ "messages",  "/anthropic/{region}/v1/messages",         OP_MESSAGES,     &dialect_messages },
+	{ "envelope",  "/api/v1/messages",                        OP_MESSAGES,     &dialect_envelope },
 	{ "count",     "/v1/messages/count_tokens",               OP_COUNT_TOKENS, &dialect_messages },
 	{ "count",     "/messages/count_tokens",                  OP_COUNT_TOKENS, &dialect_messages },
 	{ "count",     "/api/anthropic/v1/messages/count_tokens", OP_COUNT_TOKENS, &dialect_messages },
+	{ "count",     "/api/v1/messages/count_tokens",           OP_COUNT_TOKENS, &dialect_messages },
 	{ "count",     "/anthropic/{region}/v1/messages/count_tokens", OP_COUNT_TOKENS, &dialect_messages },
 	{ "models",    "/v1/models",                              OP_MODELS,       &dialect_messages },
 	{ "models",    "/api/anthropic/v1/models",                OP_MODELS,       &dialect_messages },
+	{ "models",    "/api/v1/models",                          OP_MODELS,       &dialect_messages },
 	{ "models",    "/anthropic/{region}/v1/models",           OP_MODELS,       &dialect_messages },
 	{ "models",    "/v1/models/{id}",                         OP_MODEL,        &dialect_messages },
 	{ "models",    "/api/anthropic/v1/models/{id}",           OP_MODEL,        &dialect_messages },
+	{ "models",    "/api/v1/models/{id}",                     OP_MODEL,        &dialect_messages },
 	{ "models",    "/anthropic/{region}/v1/models/{id}",      OP_MODEL,        &dialect_messages },
 	{ "health",    "/healthz",                                OP_HEALTH,       &dialect_messages },
 	{ "knock",     "/",                                       OP_KNOCK,        &dialect_messages },

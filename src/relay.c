@@ -225,12 +225,28 @@ edit_whole(struct relay *r, struct span *body)
 	}
 }
 
+/* Tells a whole message in the words of the client's dialect; *body becomes what is to be sent. */
+static int
+retell_whole(struct relay *r, struct span *body)
+{
+	const struct dialect *d = r->order->answer->dialect;
+
+	if (!d->whole || r->order->op != OP_MESSAGES)
+		return 0;
+	r->stream.told.len = 0;
+	if (d->whole(*body, &r->stream.told))
+		return fail(r, FAULT_UP_ANSWER, "The upstream's answer is too large.");
+	*body = buf_span(&r->stream.told);
+	return 0;
+}
+
 static int
 pass_whole(struct relay *r)
 {
 	struct span body;
-	struct span type =
-	    r->stream.content_type[0] ? span_of(r->stream.content_type) : SPAN("application/json");
+	bool told = r->order->answer->dialect->whole != NULL;
+	struct span type = r->stream.content_type[0] && !told ? span_of(r->stream.content_type)
+							      : SPAN("application/json");
 
 	if (spool_view(&r->whole, &body))
 		return fail(r, FAULT_INTERNAL, "");
@@ -240,7 +256,7 @@ pass_whole(struct relay *r)
 	if (!is_good(r))
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream answered with a status that is none of this API's.");
-	if (check_whole(r, body) || edit_whole(r, &body))
+	if (check_whole(r, body) || edit_whole(r, &body) || retell_whole(r, &body))
 		return -1;
 	return answer_whole(r->order->answer, r->status, type, buf_span(&r->stream.lines), body)
 	    ? gone(r)
@@ -286,6 +302,7 @@ start_target(struct relay *r, const struct target *target)
 	r->error_type[0] = '\0';
 	r->streaming = false;
 	stream_target(&r->stream, &r->ask, r->kind, r->whole.folder);
+	r->stream.retelling.wants_usage |= r->order->era->conf->envelope_usage;
 	spool_clear(&r->whole, HOLD_KEEP);
 }
 
@@ -424,12 +441,12 @@ try_target(struct relay *r, const struct target *target)
 {
 	const struct relay_order *o = r->order;
 
-	start_target(r, target);
 	r->ask = (struct ask){ .target = target,
 		.turn = o->turn,
 		.op = o->op,
 		.query = o->query,
 		.params = o->params };
+	start_target(r, target);
 	if (r->kind->answer)
 		ask_built_in(r);
 	else

@@ -10,7 +10,8 @@
 int
 stream_begin(struct stream *s)
 {
-	const char *type = s->content_type[0] ? s->content_type : STREAM_TYPE "; charset=utf-8";
+	bool verbatim = s->content_type[0] && !s->answer->dialect->event;
+	const char *type = verbatim ? s->content_type : STREAM_TYPE "; charset=utf-8";
 
 	if (buf_add(&s->lines, SPAN(STREAM_LINES)))
 		return outcome_fail(s->out, FAULT_INTERNAL, "");
@@ -60,7 +61,8 @@ on_error_event(struct stream *s, const struct sse_event *ev, struct span data)
 	s->kind->refusal(&(struct complaint){ .status = 200, .body = data }, refusal);
 	s->out->refusal_lines = buf_span(&s->lines);
 	/* What came in frames is no event of the API's yet: it has no request id. */
-	if ((s->answer->begun || s->meter.opened) && refusal->body.p && !s->framed)
+	if ((s->answer->begun || s->meter.opened) && refusal->body.p && !s->framed &&
+	    !s->answer->dialect->event)
 		return pass_error(s, ev);
 	return -1;
 }
@@ -152,6 +154,17 @@ edit_event(struct stream *s, const struct event *what, struct span data, enum pa
 	}
 }
 
+/* Tells an event in the words of the client's dialect, in which it may be none. */
+static int
+retell(struct stream *s, const struct event *what, struct span data)
+{
+	s->told.len = 0;
+	if (s->answer->dialect->event(&s->retelling, what, data, &s->told))
+		return outcome_fail(
+		    s->out, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
+	return send_bytes(s, buf_span(&s->told));
+}
+
 /* Passes one event on; `run` is what stands before it and has not been sent yet, and grows by the
  * event where both can go in one piece. */
 static int
@@ -165,7 +178,7 @@ pass_event(struct stream *s, const struct sse_event *ev, struct span *run)
 		return -1;
 	s->kind->event(ev->name, data, &what);
 	pass = edit_event(s, &what, data, judge_event(s, ev, &what, data));
-	if (pass == PASS_ON) {
+	if (pass == PASS_ON && !s->answer->dialect->event) {
 		run->n += ev->raw.n;
 		return 0;
 	}
@@ -174,6 +187,8 @@ pass_event(struct stream *s, const struct sse_event *ev, struct span *run)
 	*run = (struct span){ ev->raw.p + ev->raw.n, 0 };
 	if (pass == PASS_ERROR)
 		return on_error_event(s, ev, data);
+	if (pass != PASS_DROP && s->answer->dialect->event)
+		return retell(s, &what, pass == PASS_EDITED ? buf_span(&s->edited) : data);
 	if (pass == PASS_EDITED)
 		return send_edited(s, ev, &what);
 	return pass == PASS_NAMED ? send_name(s, what.type_name) || send_bytes(s, ev->raw) : 0;
@@ -272,6 +287,8 @@ stream_target(struct stream *s, const struct ask *ask, const struct kind *kind, 
 	s->framed = false;
 	s->meter = (struct meter){ 0 };
 	s->error.folder = folder;
+	if (s->answer->dialect->begin)
+		s->answer->dialect->begin(ask->turn, clock_wall_ms() / 1000, &s->retelling);
 	framing_reset(&s->framing);
 	buf_reset(&s->hold, HOLD_KEEP);
 	buf_reset(&s->lines, HOLD_KEEP);

@@ -36,8 +36,9 @@ struct stream {
 	const struct ask *ask;
 	const struct kind *kind;
 	struct sse sse;
-	char content_type[128]; /* the upstream's; empty: ours */
-	bool framed;		/* its events are in frames */
+	struct retelling retelling; /* of a dialect that tells events in words of its own */
+	char content_type[128];	    /* the upstream's; empty: ours */
+	bool framed;		    /* its events are in frames */
 	struct meter meter;
 	int64_t closed_ms; /* when message_stop came */
 };

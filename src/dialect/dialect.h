@@ -9,6 +9,8 @@
 #include "base/fault.h"
 #include "base/limits.h"
 #include "base/span.h"
+#include "dialect/event.h"
+#include "dialect/retelling.h"
 
 /* What a path asks for. */
 enum op { OP_MESSAGES, OP_COUNT_TOKENS, OP_MODELS, OP_MODEL, OP_HEALTH, OP_KNOCK, OP_COUNT };
@@ -26,6 +28,7 @@ enum turn_member {
 	TURN_TOOLS,
 	TURN_THREAD,
 	TURN_CONTAINER,
+	TURN_STREAM_OPTIONS, /* of the envelope alone; what is none of the API's does not go on */
 	TURN_MEMBERS
 };
 
@@ -44,8 +47,9 @@ struct turn {
 	uint64_t max_tokens;
 	size_t open_at; /* of the body's first brace */
 	struct turn_place places[TURN_MEMBERS];
-	bool threaded; /* it begins a thread or goes on with one */
-	bool bound;    /* it names a container or files, which are known to one account only */
+	bool wants_usage; /* a stream is to tell it at its end, where the dialect does not always */
+	bool threaded;	  /* it begins a thread or goes on with one */
+	bool bound;	  /* it names a container or files, which are known to one account only */
 };
 
 /* Why a call is refused or ends early, ready to be written in any dialect. */
@@ -71,6 +75,15 @@ struct dialect {
 	int (*refuse)(const struct refusal *r, struct span request_id, bool event, struct buf *out);
 	/* An event that carries nothing: it keeps timers alive and finds clients that have left. */
 	struct span ping;
+	/* The rest is of a dialect that tells answers in words of its own; NULL: they go on as they
+	 * are. Each appends to out; -1 when it is full. */
+	/* A whole message of the API. */
+	int (*whole)(struct span message, struct buf *out);
+	/* Begins a stream at now (Unix seconds). */
+	void (*begin)(const struct turn *turn, int64_t now, struct retelling *out);
+	/* The next event; it may become nothing. message_stop ends the stream. */
+	int (*event)(
+	    struct retelling *r, const struct event *what, struct span data, struct buf *out);
 };
 
 /* Fills fault and message (printf's rules; cut when too long). */

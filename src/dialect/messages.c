@@ -2,8 +2,6 @@
  * at, and errors are the API's own envelope. */
 #include "dialect/messages.h"
 
-#include "wire/json.h"
-
 /* What may be wrong with a member that the gate knows. */
 static const struct rule {
 	struct span name;
@@ -23,7 +21,8 @@ static const struct rule {
 	[TURN_THREAD] = { { "thread", 6 }, '\0', true, "" },
 	[TURN_CONTAINER] = { { "container", 9 }, '\0', true, "" },
 };
-_Static_assert(sizeof(rules) / sizeof(*rules) == TURN_MEMBERS, "a rule for each");
+#define RULES TURN_STREAM_OPTIONS
+_Static_assert(sizeof(rules) / sizeof(*rules) == RULES, "a rule for each of the API's own");
 
 /* A member that stands twice is refused: what the gate checked and what the upstream reads could
  * differ. */
@@ -69,8 +68,8 @@ read_model(const struct json_member *m, struct turn *out, struct refusal *why)
 	return bad ? FAULT_BAD_REQUEST : FAULT_NONE;
 }
 
-static struct turn_place
-place_of(struct span body, const struct json_member *m)
+struct turn_place
+messages_place(struct span body, const struct json_member *m)
 {
 	struct turn_place p = { 0 };
 	size_t end;
@@ -137,8 +136,8 @@ read_members(const struct json_member *m, struct span body, enum op op, struct t
 		refusal_set(why, FAULT_BAD_REQUEST, "stream: must be true or false");
 		return FAULT_BAD_REQUEST;
 	}
-	for (size_t i = 0; i < TURN_MEMBERS; i++)
-		out->places[i] = place_of(body, &m[i]);
+	for (size_t i = 0; i < RULES; i++)
+		out->places[i] = messages_place(body, &m[i]);
 	while (body.p[out->open_at] != '{')
 		out->open_at++;
 	out->threaded = given(&m[TURN_THREAD]);
@@ -149,23 +148,23 @@ read_members(const struct json_member *m, struct span body, enum op op, struct t
 static enum fault
 messages_parse(struct span body, enum op op, struct turn *out, struct refusal *why)
 {
-	struct json_member m[TURN_MEMBERS] = { 0 };
+	struct json_member m[RULES] = { 0 };
 	struct json_fault fault = { 0 };
 	bool asks = op == OP_MESSAGES;
 
-	for (size_t i = 0; i < TURN_MEMBERS; i++)
+	for (size_t i = 0; i < RULES; i++)
 		m[i].name = rules[i].name;
 	if (span_trim(body).n == 0) {
 		refusal_set(
 		    why, FAULT_BAD_REQUEST, "body: a JSON object is required, and none came");
 		return FAULT_BAD_REQUEST;
 	}
-	if (json_scan(body, JSON_DEPTH_MAX, m, TURN_MEMBERS, &fault)) {
+	if (json_scan(body, JSON_DEPTH_MAX, m, RULES, &fault)) {
 		refusal_set(why, FAULT_BAD_REQUEST, "body: not valid JSON at byte %zu: %s",
 		    fault.at, fault.what);
 		return FAULT_BAD_REQUEST;
 	}
-	for (size_t i = 0; i < TURN_MEMBERS; i++) {
+	for (size_t i = 0; i < RULES; i++) {
 		bool required =
 		    i == TURN_MODEL || i == TURN_MESSAGES || (asks && i == TURN_MAX_TOKENS);
 		enum fault f = FAULT_NONE;

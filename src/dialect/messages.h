@@ -3,6 +3,10 @@
 #define POSTERN_DIALECT_MESSAGES_H
 
 #include "dialect/dialect.h"
+#include "wire/json.h"
+
+/* Where a member that json_scan found stands in a body; all zero when it did not. */
+struct turn_place messages_place(struct span body, const struct json_member *m);
 
 extern const struct dialect dialect_messages;
 

@@ -41,6 +41,8 @@ static const struct confrow root_rows[] = {
 	    .min = 0, .max = 300 },
 	{ "ping_s", .set = confvalue_seconds, .at = AT(conf, ping_ms), .fallback = "10", .min = 0,
 	    .max = 300 },
+	{ "envelope_usage", .set = confvalue_bool, .at = AT(conf, envelope_usage),
+	    .fallback = "false" },
 	{ "upstream_connect_s", .set = confvalue_seconds, .at = AT(conf, connect_ms),
 	    .fallback = "10", .min = 1, .max = 300 },
 	{ "upstream_first_s", .set = confvalue_seconds, .at = AT(conf, first_ms), .fallback = "600",

@@ -103,6 +103,7 @@ struct conf {
 	char *default_region;
 	uint64_t max_body;	    /* bytes */
 	int64_t commit_ms, ping_ms; /* ping_ms 0: never */
+	bool envelope_usage;	    /* its streams tell usage, asked or not */
 	int64_t connect_ms, first_ms, idle_ms;
 	int64_t drain_ms;
 	struct conf_upstream *upstreams;

@@ -47,13 +47,15 @@ add_headers(struct ask *ask, struct hreq *out)
 }
 
 static int
-add_model(const struct ask *ask, struct hreq *out)
+shape_body(const struct ask *ask, struct hreq *out)
 {
+	static const enum turn_member foreign = TURN_STREAM_OPTIONS;
 	const struct turn_place *p = &ask->turn->places[TURN_MODEL];
 
-	if (span_eq(ask->target->model, span_of(ask->turn->model)))
-		return 0;
-	return hreq_string(out, ask->target->model) ? -1 : hreq_edit(out, p->at, p->len, 0);
+	if (!span_eq(ask->target->model, span_of(ask->turn->model)) &&
+	    (hreq_string(out, ask->target->model) || hreq_edit(out, p->at, p->len, 0)))
+		return -1;
+	return hreq_reshape(out, ask->turn, &foreign, 1, out->text.len);
 }
 
 /* Old SDKs mark beta calls by the query as well as by the header; no other query means anything to
@@ -77,8 +79,8 @@ anthropic_request(const struct ask *ask, struct hreq *out, struct refusal *why)
 	struct ask mine = *ask;
 
 	(void)why;
-	return add_url(ask, out) || add_headers(&mine, out) || add_model(ask, out) ? FAULT_HEADERS
-										   : FAULT_NONE;
+	return add_url(ask, out) || add_headers(&mine, out) || shape_body(ask, out) ? FAULT_HEADERS
+										    : FAULT_NONE;
 }
 
 static const struct {

@@ -120,8 +120,8 @@ static int
 shape_body(const struct ask *ask, struct hreq *out)
 {
 	const struct turn_place *tools = &ask->turn->places[TURN_TOOLS];
-	enum turn_member drop[3] = { TURN_MODEL, TURN_STREAM };
-	size_t n = 2;
+	enum turn_member drop[4] = { TURN_MODEL, TURN_STREAM, TURN_STREAM_OPTIONS };
+	size_t n = 3;
 
 	if (put_members(ask, out) || (ask->op == OP_COUNT_TOKENS && put_max_tokens(ask, out)))
 		return -1;

@@ -85,7 +85,7 @@ add_headers(const struct ask *ask, struct hreq *out)
 static int
 shape_body(const struct ask *ask, struct hreq *out)
 {
-	static const enum turn_member model = TURN_MODEL;
+	static const enum turn_member drop[] = { TURN_STREAM_OPTIONS, TURN_MODEL };
 	const struct turn_place *p = &ask->turn->places[TURN_MODEL];
 	bool counts = ask->op == OP_COUNT_TOKENS;
 	size_t from;
@@ -97,7 +97,7 @@ shape_body(const struct ask *ask, struct hreq *out)
 	    (hreq_text(out, SPAN("\"anthropic_version\":")) ||
 		hreq_string(out, cloud_version(ask, SPAN(VERSION_OLD), true))))
 		return -1;
-	return hreq_reshape(out, ask->turn, &model, counts ? 0 : 1, from);
+	return hreq_reshape(out, ask->turn, drop, counts ? 1 : 2, from);
 }
 
 static enum fault

@@ -569,6 +569,30 @@ json_find_in(struct span object, ...)
 	return object;
 }
 
+struct span
+json_next(struct span *rest)
+{
+	struct scan s = scan_make(*rest, JSON_DEPTH_MAX);
+	const struct span none = { NULL, 0 };
+	enum want want = WANT_VALUE;
+	const char *end = s.end;
+	const char *at;
+
+	*rest = none;
+	scan_blanks(&s);
+	if (!scan_at(&s, '[') && !scan_at(&s, ','))
+		return none;
+	s.p++;
+	scan_blanks(&s);
+	at = s.p;
+	while (want < WANT_NOTHING)
+		want = scan_step(&s, want);
+	if (want != WANT_NOTHING)
+		return none;
+	*rest = (struct span){ s.p, (size_t)(end - s.p) };
+	return (struct span){ at, (size_t)(s.p - at) };
+}
+
 /* Values. */
 
 /* Parses a whole value with json-c; NULL when it is not valid or too large for it. */

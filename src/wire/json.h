@@ -38,6 +38,11 @@ struct span json_find(struct span object, struct span name);
 /* json_find along a path: json_find_in(o, "message", "usage", NULL). */
 struct span json_find_in(struct span object, ...) __attribute__((sentinel));
 
+/* Walks over the elements of an array whose syntax is known to be good or does not matter: *rest
+ * begins as the array. The raw bytes of the next one; p NULL behind the last, and where it breaks.
+ */
+struct span json_next(struct span *rest);
+
 /* Appends the unescaped text of a JSON string to out. -1 when value is no string, or out is full.
  */
 MUST_CHECK int json_string(struct span value, struct buf *out);

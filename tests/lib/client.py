@@ -219,6 +219,13 @@ class Call:
                 return event
         raise AssertionError(f"no event {name}; {self.status} {self.headers} ended {self.ended}: {self.body[-2000:]!r}")
 
+    def until_bytes(self, data, count=1, limit=30):
+        """Reads on until these bytes have come so many times."""
+        end = time.monotonic() + limit
+        self.read_head(limit)
+        while self.body.count(data) < count:
+            assert self._more(end), f"{data!r} did not come {count} times; ended {self.ended}: {self.body[-2000:]!r}"
+
     def json(self):
         return json.loads(self.body)
 

@@ -674,6 +674,42 @@ rows_withouts(struct check *c, const struct guard *g)
 	buf_free(&full);
 }
 
+/* The elements of an array, each in brackets. */
+static const struct {
+	struct span text;
+	const char *want;
+} nexts[] = {
+	{ SPAN("[]"), "" },
+	{ SPAN(" [ 1 , \"a,]\" ,{\"b\":[2]}, [ 3 ],null ] "),
+	    "(1)(\"a,]\")({\"b\":[2]})([ 3 ])(null)" },
+	{ SPAN("[1"), "(1)" },
+	{ SPAN("[1,"), "(1)" },
+	{ SPAN("[1 2]"), "(1)" },
+	{ SPAN("[tru,1]"), "" },
+	{ SPAN("{\"a\":1}"), "" },
+	{ SPAN("\"a\""), "" },
+	{ SPAN(""), "" },
+};
+
+static void
+rows_nexts(struct check *c, const struct guard *g)
+{
+	for (size_t i = 0; i < ROWS(nexts); i++) {
+		struct buf got = buf_make(KIB);
+		struct span rest = guard_put(g, nexts[i].text);
+		struct span one;
+
+		check_row(c, "elements of %.*s", (int)nexts[i].text.n, nexts[i].text.p);
+		while ((one = json_next(&rest)).p)
+			check_that(c,
+			    buf_add(&got, SPAN("(")) == 0 && buf_add(&got, one) == 0 &&
+				buf_add(&got, SPAN(")")) == 0,
+			    "full");
+		check_same(c, buf_span(&got), span_of(nexts[i].want));
+		buf_free(&got);
+	}
+}
+
 static void
 rows_fields(struct check *c)
 {
@@ -718,6 +754,7 @@ main(void)
 	row_splice_random(&c, &g);
 	rows_lasts(&c);
 	rows_withouts(&c, &g);
+	rows_nexts(&c, &g);
 	rows_fields(&c);
 	guard_free(&g);
 	return check_end(&c);
