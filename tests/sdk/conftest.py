@@ -49,12 +49,14 @@ class Gate:
 class CloudGate:
     """A host whose upstreams are of every kind; what clients are told of each is to be the same."""
 
-    def __init__(self, host_class):
+    def __init__(self, host_class, **options):
         self.clouds = clouds.Clouds()
-        self.host = host_class("", sections=self.clouds.sections())
+        self.host = host_class("", sections=self.clouds.sections(), **options)
         self.host.site.given_keys += self.clouds.secrets()
         self.host.start()
-        self.url = f"http://127.0.0.1:{self.host.port}{self.host.prefix}/anthropic/eu"
+        root = f"http://127.0.0.1:{self.host.port}{self.host.prefix}"
+        self.url = root + "/anthropic/eu"
+        self.api = root + "/api/v1"
         self.key = self.host.site.key.text
 
     def close(self):
@@ -70,9 +72,10 @@ def pytest_collection_modifyitems(items):
     """One host and one client are one worker's, so that each is started once."""
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        if "follower" in params:
-            item.add_marker(pytest.mark.xdist_group(f"follower-{params['follower'].name}"))
-        elif "gate" in params:
+        for own in ("follower", "portal"):
+            if own in params:
+                item.add_marker(pytest.mark.xdist_group(f"{own}-{params[own].name}"))
+        if "gate" in params:
             item.add_marker(pytest.mark.xdist_group(f"{params['gate'].name}-{params['client'].name}"))
 
 
