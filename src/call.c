@@ -211,18 +211,18 @@ models_of(const struct call *c)
 
 /* Why a model cannot be had here: it may be elsewhere. */
 static void
-refuse_model(struct call *c, enum fault f, const struct route_who *who)
+refuse_model(struct call *c, enum fault f, const char *model, const struct route_who *who)
 {
 	const char *elsewhere;
 
 	buf_reset(&c->text, HOLD_KEEP);
 	if (f == FAULT_MODEL_UNKNOWN &&
-	    route_regions(c->era->conf, span_of(c->turn.model), who, &c->text) == 0 &&
-	    c->text.len > 0 && (elsewhere = buf_str(&c->text)))
-		refusal_set(&c->refusal, f, "model: %s is not in region %.*s; it is in %s",
-		    c->turn.model, (int)c->head.region.n, c->head.region.p, elsewhere);
+	    route_regions(c->era->conf, span_of(model), who, &c->text) == 0 && c->text.len > 0 &&
+	    (elsewhere = buf_str(&c->text)))
+		refusal_set(&c->refusal, f, "model: %s is not in region %.*s; it is in %s", model,
+		    (int)c->head.region.n, c->head.region.p, elsewhere);
 	else
-		refusal_set(&c->refusal, f, "model: %s%s", c->turn.model,
+		refusal_set(&c->refusal, f, "model: %s%s", model,
 		    f == FAULT_MODEL_FORBIDDEN ? " is not allowed for this key" : "");
 }
 
@@ -259,7 +259,7 @@ step_route(struct call *c)
 
 	if (!f)
 		return bind_route(c);
-	refuse_model(c, f, &who);
+	refuse_model(c, f, c->turn.model, &who);
 	return f;
 }
 
@@ -319,6 +319,11 @@ step_models(struct call *c)
 		.conf = c->era->conf, .region = c->head.region, .who = models_of(c)
 	};
 
+	if (!route_is_region(c->era->conf, c->head.region)) {
+		refusal_set(&c->refusal, FAULT_NOT_FOUND, "region: %.*s is none of this gate's",
+		    (int)c->head.region.n, c->head.region.p);
+		return FAULT_NOT_FOUND;
+	}
 	if (models_query_parse(&query, c->head.query, &c->refusal))
 		return FAULT_BAD_REQUEST;
 	return answer_json(c, models_list(&query, &c->text));
@@ -340,7 +345,11 @@ step_model(struct call *c)
 	case MODELS_FOUND:
 		return answer_json(c, 0);
 	case MODELS_UNKNOWN:
-		refusal_set(&c->refusal, FAULT_MODEL_UNKNOWN, "model: %.*s", (int)MODEL_MAX, id);
+		if (conf_model(c->era->conf, span_of(id)) && route_allows(&query.who, span_of(id)))
+			refuse_model(c, FAULT_MODEL_UNKNOWN, id, &query.who);
+		else
+			refusal_set(
+			    &c->refusal, FAULT_MODEL_UNKNOWN, "model: %.*s", (int)MODEL_MAX, id);
 		return FAULT_MODEL_UNKNOWN;
 	default:
 		return FAULT_INTERNAL;

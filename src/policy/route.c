@@ -97,6 +97,15 @@ route_has(const struct conf *c, struct span region, const struct conf_model *m,
 	return r.n > 0;
 }
 
+bool
+route_is_region(const struct conf *c, struct span region)
+{
+	for (size_t i = 0; i < c->upstreams_n; i++)
+		if (namelist_has(&c->upstreams[i].regions, region))
+			return true;
+	return false;
+}
+
 /* Whether a region stands in the list of an upstream before this place. */
 static bool
 seen_before(const struct conf *c, size_t upstream, size_t at)

@@ -31,6 +31,9 @@ bool route_allows(const struct route_who *who, struct span model);
 bool route_has(const struct conf *c, struct span region, const struct conf_model *m,
     const struct route_who *who);
 
+/* True when any upstream is in the region. */
+bool route_is_region(const struct conf *c, struct span region);
+
 /* Appends the regions in which a model has a target for them, with commas between. -1 when out is
  * full. */
 MUST_CHECK int route_regions(

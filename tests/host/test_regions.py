@@ -57,7 +57,9 @@ def test_model_lists(host):
 def test_one_model(host):
     there = host.request("GET", path("eu", "models/only-eu"), host.auth())
     assert (there.status, there.json()["id"]) == (200, "only-eu")
-    checks.refused(host.request("GET", path("us", "models/only-eu"), host.auth()), 404, "not_found_error")
+    away = host.request("GET", path("us", "models/only-eu"), host.auth())
+    checks.refused(away, 404, "not_found_error", "only-eu is not in region us; it is in eu")
+    checks.refused(host.request("GET", path("us", "models/nothing"), host.auth()), 404, "not_found_error", "nothing")
 
 
 def test_model_of_another_region(host):
@@ -74,6 +76,8 @@ def test_unknown_region(host):
     before = asked(host)
     call = host.post(messages.body("in-both"), path("mars")).read()
     checks.refused(call, 404, "not_found_error", "mars")
+    checks.refused(host.request("GET", path("mars", "models"), host.auth()), 404, "not_found_error", "mars")
+    checks.refused(host.request("GET", path("EU", "models"), host.auth()), 404, "not_found_error", "EU")
     assert asked_since(host, before) == set()
 
 
