@@ -312,6 +312,7 @@ make_request(struct relay *r)
 {
 	struct ask *ask = &r->ask;
 	const struct conf_upstream *u = ask->target->upstream;
+	char quoted[LOG_VALUE_LEN];
 	enum fault f = FAULT_NONE;
 
 	if (r->kind->reads_body && spool_view(r->order->body, &ask->body))
@@ -325,9 +326,9 @@ make_request(struct relay *r)
 	    signing_add(&r->request, r->order->body, u, &r->credential, clock_wall_ms() / 1000))
 		return fail(r, FAULT_INTERNAL, "");
 	if (r->request.dropped.len > 0)
-		log_warn("beta", "request_id=%s upstream=%s dropped=\"%.*s\"",
-		    r->order->answer->request_id, u->name, (int)r->request.dropped.len,
-		    r->request.dropped.p);
+		log_warn("beta", "request_id=%s upstream=%s dropped=%s",
+		    r->order->answer->request_id, u->name,
+		    log_value(buf_span(&r->request.dropped), quoted));
 	return 0;
 }
 

@@ -37,7 +37,7 @@ fill(struct buf *b, struct span value)
 static bool
 is_token_url(struct span url)
 {
-	return header_value_ok(url) &&
+	return url.n > 0 && header_value_ok(url) && !memchr(url.p, '@', url.n) &&
 	    (span_starts(url, SPAN("https://")) || span_starts(url, SPAN("http://127.0.0.1:")) ||
 		span_starts(url, SPAN("http://localhost:")));
 }

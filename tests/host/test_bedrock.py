@@ -175,6 +175,12 @@ def test_betas(host, model):
     wait_until(lambda: "files-api-2025-04-14" in host.text(), 5, "the dropped beta in the log")
 
 
+def test_dropped_beta_cannot_forge_a_line(host, model):
+    forged = 'x" event=forged what="y'
+    assert ask(host, messages.body(model), headers=[("anthropic-beta", forged)]).read().status == 200
+    wait_until(lambda: "event=beta" in host.text() and r"x\" event=forged" in host.text(), 5, "the quoted beta")
+
+
 def test_betas_of_the_body_stay(host, model):
     call = ask(host, messages.body(model, anthropic_beta=["own"]), headers=[("anthropic-beta", "interleaved-thinking-1")])
     assert call.read().status == 200

@@ -23,6 +23,8 @@ static const struct {
 	  "\"token_uri\":\"http://127.0.0.1:1/token\"}", NULL },
 	{ "in the clear", "{\"type\":\"service_account\",\"private_key\":\"k\",\"client_email\":\"a\","
 	  "\"token_uri\":\"http://t/token\"}", "it has no token_uri with https://" },
+	{ "a name before the host", "{\"type\":\"service_account\",\"private_key\":\"k\",\"client_email\":\"a\","
+	  "\"token_uri\":\"http://localhost:1@t/token\"}", "it has no token_uri with https://" },
 	{ "a URL with a line's end", "{\"type\":\"service_account\",\"private_key\":\"k\",\"client_email\":\"a\","
 	  "\"token_uri\":\"https://t\\r\\nx: y\"}", "it has no token_uri with https://" },
 	{ "credentials of a user", "{\"type\":\"authorized_user\",\"refresh_token\":\"x\"}",
