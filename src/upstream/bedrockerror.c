@@ -132,14 +132,12 @@ scrub(char *text)
 void
 bedrockerror_words(const struct bedrockerror *e, struct span message, char to[static MESSAGE_MAX])
 {
-	size_t n;
-
 	if (e->status == 0)
-		message = SPAN("The upstream refused the gate's own credential or account.");
-	n = message.n < MESSAGE_MAX - 1 ? message.n : MESSAGE_MAX - 1;
-	if (n > 0)
-		memcpy(to, message.p, n);
-	to[n] = '\0';
+		(void)snprintf(
+		    to, MESSAGE_MAX, "The upstream refused the gate's own credential or account.");
+	else
+		(void)snprintf(
+		    to, MESSAGE_MAX, "%.*s", (int)message.n, message.n > 0 ? message.p : "");
 	if (e->status != 400 && e->status != 413)
 		scrub(to);
 }
