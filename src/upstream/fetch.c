@@ -1,8 +1,10 @@
-/* fetch: see the header. Secrets travel both ways, so libcurl's copies of the headers are wiped. */
+/* fetch: see the header. */
 #include "upstream/fetch.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
+
+#include "upstream/headerlist.h"
 
 static size_t
 take(char *p, size_t size, size_t n, void *arg)
@@ -10,34 +12,6 @@ take(char *p, size_t size, size_t n, void *arg)
 	struct buf *out = arg;
 
 	return buf_add(out, (struct span){ p, size * n }) ? 0 : size * n;
-}
-
-static void
-wipe_list(struct curl_slist *list)
-{
-	for (struct curl_slist *at = list; at; at = at->next)
-		explicit_bzero(at->data, strlen(at->data));
-	curl_slist_free_all(list);
-}
-
-/* The header lines as libcurl wants them; NULL when memory is out. */
-static struct curl_slist *
-make_list(struct span rest)
-{
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
-
-	while (list && rest.n > 0) {
-		struct curl_slist *longer = curl_slist_append(list, rest.p);
-		size_t used = strlen(rest.p) + 1;
-
-		if (!longer) {
-			wipe_list(list);
-			return NULL;
-		}
-		list = longer;
-		rest = span_cut(rest, used, rest.n);
-	}
-	return list;
 }
 
 static int
@@ -88,7 +62,8 @@ perform(CURL *easy, int *status, char why[static MESSAGE_MAX])
 int
 fetch_run(const struct fetch *f, struct buf *out, int *status, char why[static MESSAGE_MAX])
 {
-	struct curl_slist *headers = make_list(f->headers);
+	static const char *const without[] = { "Expect:", NULL };
+	struct curl_slist *headers = headerlist_make(f->headers, without);
 	CURL *easy = headers ? curl_easy_init() : NULL;
 	char *room;
 	int rc = -1;
@@ -101,6 +76,6 @@ fetch_run(const struct fetch *f, struct buf *out, int *status, char why[static M
 	    set_options(easy, f, headers, out) == 0 && set_body(easy, f) == 0)
 		rc = perform(easy, status, why);
 	curl_easy_cleanup(easy);
-	wipe_list(headers);
+	headerlist_free(headers);
 	return rc;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "upstream/headerlist.h"
 #include "upstream/outbody.h"
 #include "wire/header.h"
 
@@ -282,28 +283,11 @@ on_seek(void *arg, curl_off_t offset, int origin)
 static int
 set_headers(struct run *r)
 {
-	struct span rest = buf_span(&r->order->request->headers);
-
 	/* Without these libcurl would wait for a 100 Continue and make up a type for the body. */
-	static const char *const own[] = { "Expect:", "Accept-Encoding:" };
+	static const char *const without[] = { "Expect:", "Accept-Encoding:", NULL };
 
-	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
-		struct curl_slist *longer = curl_slist_append(r->headers, own[i]);
-
-		if (!longer)
-			return -1;
-		r->headers = longer;
-	}
-	while (rest.n > 0) {
-		struct curl_slist *longer = curl_slist_append(r->headers, rest.p);
-		size_t used = strlen(rest.p) + 1;
-
-		if (!longer)
-			return -1;
-		r->headers = longer;
-		rest = span_cut(rest, used, rest.n);
-	}
-	return curl_easy_setopt(r->t->easy, CURLOPT_HTTPHEADER, r->headers) ? -1 : 0;
+	r->headers = headerlist_make(buf_span(&r->order->request->headers), without);
+	return !r->headers || curl_easy_setopt(r->t->easy, CURLOPT_HTTPHEADER, r->headers) ? -1 : 0;
 }
 
 /* A small body goes out together with the headers in one write; a large one is read from its file
@@ -474,9 +458,7 @@ run_end(struct run *r, bool over)
 	curl_multi_remove_handle(t->multi, t->easy);
 	curl_easy_cleanup(t->easy);
 	t->easy = make_easy(t->shared);
-	for (struct curl_slist *h = r->headers; h; h = h->next)
-		explicit_bzero(h->data, strlen(h->data));
-	curl_slist_free_all(r->headers);
+	headerlist_free(r->headers);
 	buf_reset(&t->spliced, HOLD_KEEP);
 }
 

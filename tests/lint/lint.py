@@ -22,11 +22,11 @@ TOP = {"registry": 1, "serve": 2, "cmd": 3, "main": 4}
 
 PURE_FOLDERS = {"wire", "policy", "dialect", "upstream"}
 PURE_NOT = {f"upstream/{name}" for name in (
-    "awssource", "credential", "fetch", "googlesource", "outbody", "secretfile", "signing", "source", "transfer")}
+    "awssource", "credential", "fetch", "googlesource", "headerlist", "outbody", "secretfile", "signing", "source", "transfer")}
 
 HOMES = {
     r"fcgiapp\.h|fcgios\.h|fcgi_stdio\.h|fcgi_config\.h|fastcgi\.h": ["front/fcgi.c"],
-    r"curl/.*": ["upstream/fetch.c", "upstream/transfer.c"],
+    r"curl/.*": ["upstream/fetch.c", "upstream/headerlist.c", "upstream/transfer.c"],
     r"lmdb\.h": ["store/keyindex.c", "store/kv.c"],
     r"hiredis.*": ["store/redislink.c"],
     r"confuse\.h": ["policy/conf.c"],
