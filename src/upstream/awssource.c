@@ -89,6 +89,21 @@ ask(const struct fetch *f, struct buf *text, char why[static MESSAGE_MAX])
 	return SOURCE_GIVES;
 }
 
+/* Asks with these headers, in which the caller proves that he may. */
+static enum source_end
+get(const char *url, const struct buf *headers, struct buf *text, char why[static MESSAGE_MAX])
+{
+	return ask(
+	    &(struct fetch){
+		.method = "GET",
+		.url = url,
+		.headers = buf_span(headers),
+		.limit_ms = LIMIT_MS,
+		.direct = true,
+	    },
+	    text, why);
+}
+
 static enum source_end
 read_answer(const struct buf *text, const char *url, int64_t now, struct sourced *out,
     char why[static MESSAGE_MAX])
@@ -141,9 +156,7 @@ add_authorization(struct buf *headers, char why[static MESSAGE_MAX])
 			end = SOURCE_WRONG;
 		token = buf_span(&text);
 	}
-	if (end == SOURCE_GIVES && token.n > 0 &&
-	    (!header_value_ok(token) || buf_add(headers, SPAN("authorization: ")) ||
-		buf_add(headers, token) || buf_add(headers, (struct span){ "", 1 })))
+	if (end == SOURCE_GIVES && token.n > 0 && header_put(headers, SPAN("authorization"), token))
 		end = fail(SOURCE_WRONG, why,
 		    "the variable AWS_CONTAINER_AUTHORIZATION_TOKEN holds no token");
 	buf_wipe(&text);
@@ -162,36 +175,12 @@ ask_container(const char *url, int64_t now, struct sourced *out, char why[static
 		    "AWS_CONTAINER_CREDENTIALS_FULL_URI must be https, or name this machine or AWS's agent");
 	end = add_authorization(&headers, why);
 	if (end == SOURCE_GIVES)
-		end = ask(
-		    &(struct fetch){
-			.method = "GET",
-			.url = url,
-			.headers = buf_span(&headers),
-			.limit_ms = LIMIT_MS,
-			.direct = true,
-		    },
-		    &text, why);
+		end = get(url, &headers, &text, why);
 	if (end == SOURCE_GIVES)
 		end = read_answer(&text, url, now, out, why);
 	buf_wipe(&text);
 	buf_wipe(&headers);
 	return end;
-}
-
-/* One question to the instance's end point, which wants the token in a header. */
-static enum source_end
-ask_instance(
-    const char *url, const struct buf *headers, struct buf *text, char why[static MESSAGE_MAX])
-{
-	return ask(
-	    &(struct fetch){
-		.method = "GET",
-		.url = url,
-		.headers = buf_span(headers),
-		.limit_ms = LIMIT_MS,
-		.direct = true,
-	    },
-	    text, why);
 }
 
 static enum source_end
@@ -215,9 +204,7 @@ ask_token(const char *host, struct buf *url, struct buf *headers, char why[stati
 		    &text, why);
 	token = span_trim(buf_span(&text));
 	if (end == SOURCE_GIVES &&
-	    (token.n == 0 || !header_value_ok(token) ||
-		buf_add(headers, SPAN("x-aws-ec2-metadata-token: ")) || buf_add(headers, token) ||
-		buf_add(headers, (struct span){ "", 1 })))
+	    (token.n == 0 || header_put(headers, SPAN("x-aws-ec2-metadata-token"), token)))
 		end = fail(SOURCE_AWAY, why, "the metadata end point %s gives no token", url->p);
 	buf_wipe(&text);
 	return end;
@@ -234,7 +221,7 @@ ask_role(const char *host, const struct buf *headers, struct buf *url, char why[
 	url->len = 0;
 	if (buf_addf(url, "%s" ROLE_PATH, host))
 		return fail(SOURCE_WRONG, why, "out of memory");
-	end = ask_instance(url->p, headers, &text, why);
+	end = get(url->p, headers, &text, why);
 	rest = span_trim(buf_span(&text));
 	if (end == SOURCE_GIVES &&
 	    (rest.n == 0 || !span_next(&rest, '\n', &role) || !header_value_ok(role) ||
@@ -255,7 +242,7 @@ ask_imds(const char *host, int64_t now, struct sourced *out, char why[static MES
 	if (end == SOURCE_GIVES)
 		end = ask_role(host, &headers, &url, why);
 	if (end == SOURCE_GIVES)
-		end = ask_instance(url.p, &headers, &text, why);
+		end = get(url.p, &headers, &text, why);
 	if (end == SOURCE_GIVES)
 		end = read_answer(&text, url.p, now, out, why);
 	buf_wipe(&text);

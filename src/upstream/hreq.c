@@ -35,26 +35,17 @@ hreq_free(struct hreq *r)
 	buf_free(&r->dropped);
 }
 
-static int
-end_line(struct hreq *r)
-{
-	return buf_add(&r->headers, (struct span){ "", 1 });
-}
-
 int
 hreq_header(struct hreq *r, struct span name, struct span value)
 {
-	return !header_value_ok(value) || buf_add(&r->headers, name) ||
-		buf_add(&r->headers, SPAN(": ")) || buf_add(&r->headers, value) || end_line(r)
-	    ? -1
-	    : 0;
+	return header_put(&r->headers, name, value);
 }
 
 int
 hreq_bearer(struct hreq *r, struct span token)
 {
 	return !header_value_ok(token) || buf_add(&r->headers, SPAN("authorization: Bearer ")) ||
-		buf_add(&r->headers, token) || end_line(r)
+		buf_add(&r->headers, token) || buf_add(&r->headers, (struct span){ "", 1 })
 	    ? -1
 	    : 0;
 }

@@ -126,6 +126,15 @@ header_bearer(struct span authorization)
 	return s;
 }
 
+int
+header_put(struct buf *out, struct span name, struct span value)
+{
+	return !header_value_ok(value) || buf_add(out, name) || buf_add(out, SPAN(": ")) ||
+		buf_add(out, value) || buf_add(out, (struct span){ "", 1 })
+	    ? -1
+	    : 0;
+}
+
 bool
 header_is_type(struct span content_type, struct span type)
 {

@@ -27,6 +27,10 @@ bool header_relay(struct span name);
 /* True when a value can stand in a header line: no control character but tab (RFC 9110 5.5). */
 bool header_value_ok(struct span value);
 
+/* Appends a line of a request's headers, "name: value" with a terminating zero. -1 when the value
+ * could end its line early, or out is full; out may then hold a part of it. */
+MUST_CHECK int header_put(struct buf *out, struct span name, struct span value);
+
 /* The token of `Bearer token`, scheme without case, blanks trimmed; p NULL when it is none (RFC
  * 6750 2.1). */
 struct span header_bearer(struct span authorization);

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/num.h"
+#include "wire/header.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define LAST	  "aws4_request" /* what every scope ends with */
@@ -506,8 +507,7 @@ add_lines(const struct signing *s, const char *made, struct buf *out)
 	if (buf_room(out, lines_size(s), &at))
 		return -1;
 	for (size_t i = 0; i < s->own_n; i++)
-		if (buf_add(out, s->own[i].name) || buf_add(out, SPAN(": ")) ||
-		    buf_add(out, s->own[i].value) || add_char(out, '\0'))
+		if (header_put(out, s->own[i].name, s->own[i].value))
 			return -1;
 	if (buf_add(out, SPAN("authorization: " ALGORITHM " Credential=")) ||
 	    buf_add(out, s->r->access_key_id) || add_char(out, '/') || add_scope(s, out) ||

@@ -192,6 +192,22 @@ row_values(struct check *c)
 	check_that(c, !header_value_ok(SPAN("a\x7f")), "DEL");
 }
 
+static void
+rows_put(struct check *c)
+{
+	struct buf out = buf_make(16);
+
+	check_row(c, "a line");
+	check_that(c, header_put(&out, SPAN("a"), SPAN("b c")) == 0, "refused");
+	check_same(c, buf_span(&out), SPAN("a: b c\0"));
+	check_row(c, "a line that would be two");
+	check_that(c, header_put(&out, SPAN("a"), SPAN("b\r\nc: d")) < 0, "taken");
+	check_same(c, buf_span(&out), SPAN("a: b c\0"));
+	check_row(c, "a line without room");
+	check_that(c, header_put(&out, SPAN("name"), SPAN("value")) < 0, "taken");
+	buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -211,5 +227,6 @@ main(void)
 	rows_escapes(&c, &g);
 	row_values(&c);
 	guard_free(&g);
+	rows_put(&c);
 	return check_end(&c);
 }
