@@ -6,26 +6,10 @@
 
 #include "upstream/anthropic.h"
 #include "upstream/cloud.h"
+#include "wire/uri.h"
 
 #define VERSION_OLD "vertex-2023-10-16"
 #define BETA	    "anthropic-beta"
-
-/* Raw in a path are those that RFC 3986 3.3 lets stand in a segment and Google's names have. */
-static int
-put_segment(struct span s, struct buf *out)
-{
-	static const char raw[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~@";
-
-	for (size_t i = 0; i < s.n; i++) {
-		bool plain = memchr(raw, s.p[i], sizeof(raw) - 1) != NULL;
-
-		if (plain ? buf_add(out, span_cut(s, i, i + 1))
-			  : buf_addf(out, "%%%02X", (unsigned)(unsigned char)s.p[i]))
-			return -1;
-	}
-	return 0;
-}
 
 static int
 add_url(const struct ask *ask, struct hreq *out)
@@ -37,7 +21,7 @@ add_url(const struct ask *ask, struct hreq *out)
 	if (buf_addf(&out->url, "%s/projects/%s/locations/%s/publishers/anthropic/models/", u->url,
 		u->google_project, u->google_location))
 		return -1;
-	return put_segment(counts ? SPAN("count-tokens") : ask->target->model, &out->url) ||
+	return uri_escape(counts ? SPAN("count-tokens") : ask->target->model, "@", &out->url) ||
 		buf_add(&out->url, verb)
 	    ? -1
 	    : 0;

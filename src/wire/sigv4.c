@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "wire/header.h"
+#include "wire/uri.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define LAST	  "aws4_request" /* what every scope ends with */
@@ -79,27 +80,6 @@ add_char(struct buf *out, char c)
 	return buf_add(out, (struct span){ &c, 1 });
 }
 
-static int
-add_escaped_byte(struct buf *out, char c)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	unsigned char byte = (unsigned char)c;
-	char escape[] = { '%', digits[byte >> 4], digits[byte & 15] };
-
-	if (is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~')
-		return add_char(out, c);
-	return buf_add(out, (struct span){ escape, sizeof(escape) });
-}
-
-static int
-add_escaped(struct buf *out, struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (add_escaped_byte(out, s.p[i]))
-			return -1;
-	return 0;
-}
-
 /* The byte at *at, out of its escape when it is one; *at moves behind it. */
 static char
 unescaped(struct span s, size_t *at)
@@ -120,9 +100,12 @@ unescaped(struct span s, size_t *at)
 static int
 add_escaped_anew(struct buf *out, struct span s)
 {
-	for (size_t i = 0; i < s.n;)
-		if (add_escaped_byte(out, unescaped(s, &i)))
+	for (size_t i = 0; i < s.n;) {
+		char c = unescaped(s, &i);
+
+		if (uri_escape((struct span){ &c, 1 }, "", out))
 			return -1;
+	}
 	return 0;
 }
 
@@ -164,7 +147,7 @@ sigv4_canonical_path(struct span path, struct buf *out)
 			continue;
 		if (span_eq(segment, SPAN("..")))
 			drop_segment(out, start);
-		else if (add_char(out, '/') || add_escaped(out, segment))
+		else if (add_char(out, '/') || uri_escape(segment, "", out))
 			return -1;
 	}
 	return folder || out->len == start ? add_char(out, '/') : 0;
@@ -259,7 +242,7 @@ sigv4_segment(struct span id, struct buf *out)
 {
 	if (id.n == 0 || span_eq(id, SPAN(".")) || span_eq(id, SPAN("..")))
 		return -1;
-	return add_escaped(out, id);
+	return uri_escape(id, "", out);
 }
 
 /* A name as RFC 9110 5.1 has it. */
