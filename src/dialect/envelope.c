@@ -11,13 +11,10 @@ static enum fault
 envelope_parse(struct span body, enum op op, struct turn *out, struct refusal *why)
 {
 	struct json_member m = { .name = SPAN("stream_options") };
-	struct json_fault fault;
-	enum fault f = dialect_messages.parse(body, op, out, why);
+	enum fault f = messages_read(body, op, &m, out, why);
 
-	if (f)
+	if (f || m.seen == 0)
 		return f;
-	if (json_scan(body, JSON_DEPTH_MAX, &m, 1, &fault) || m.seen == 0)
-		return FAULT_NONE;
 	if (m.seen > 1 || (json_type(m.value) != 'o' && json_type(m.value) != 'z')) {
 		refusal_set(why, FAULT_BAD_REQUEST, "stream_options: must be one object");
 		return FAULT_BAD_REQUEST;

@@ -145,21 +145,24 @@ read_members(const struct json_member *m, struct span body, enum op op, struct t
 	return FAULT_NONE;
 }
 
-static enum fault
-messages_parse(struct span body, enum op op, struct turn *out, struct refusal *why)
+enum fault
+messages_read(
+    struct span body, enum op op, struct json_member *more, struct turn *out, struct refusal *why)
 {
-	struct json_member m[RULES] = { 0 };
+	struct json_member m[RULES + 1] = { 0 };
 	struct json_fault fault = { 0 };
 	bool asks = op == OP_MESSAGES;
 
 	for (size_t i = 0; i < RULES; i++)
 		m[i].name = rules[i].name;
+	if (more)
+		m[RULES] = *more;
 	if (span_trim(body).n == 0) {
 		refusal_set(
 		    why, FAULT_BAD_REQUEST, "body: a JSON object is required, and none came");
 		return FAULT_BAD_REQUEST;
 	}
-	if (json_scan(body, JSON_DEPTH_MAX, m, RULES, &fault)) {
+	if (json_scan(body, JSON_DEPTH_MAX, m, RULES + (more != NULL), &fault)) {
 		refusal_set(why, FAULT_BAD_REQUEST, "body: not valid JSON at byte %zu: %s",
 		    fault.at, fault.what);
 		return FAULT_BAD_REQUEST;
@@ -174,7 +177,15 @@ messages_parse(struct span body, enum op op, struct turn *out, struct refusal *w
 		if (f)
 			return f;
 	}
+	if (more)
+		*more = m[RULES];
 	return read_members(m, body, op, out, why);
+}
+
+static enum fault
+messages_parse(struct span body, enum op op, struct turn *out, struct refusal *why)
+{
+	return messages_read(body, op, NULL, out, why);
 }
 
 /* The upstream's own envelope with our request id in it: same bytes otherwise. In an event it has
