@@ -2,20 +2,6 @@
 #include "cmd/checks.h"
 #include "policy/route.h"
 
-/* The regions that any upstream is in. -1 when memory is out. */
-static int
-list_regions(const struct conf *c, struct namelist *out)
-{
-	for (size_t i = 0; i < c->upstreams_n; i++) {
-		const struct namelist *l = &c->upstreams[i].regions;
-
-		for (size_t j = 0; j < l->n; j++)
-			if (!namelist_has(out, span_of(l->v[j])) && namelist_add(out, l->v[j]) < 0)
-				return -1;
-	}
-	return 0;
-}
-
 static int
 put_targets(const struct route *r, struct buf *out)
 {
@@ -77,32 +63,42 @@ put_models(
 }
 
 static int
-put_workspace(const struct conf *c, const struct conf_workspace *w, const struct namelist *regions,
-    struct buf *out)
+put_workspace(const struct conf *c, const struct conf_workspace *w, struct buf *out)
 {
-	for (size_t i = 0; i < regions->n; i++)
+	struct route_walk walk = { 0 };
+	struct span region;
+
+	while (route_next_region(c, &walk, &region))
 		if ((w ? buf_addf(out, "workspace \"%s\"", w->name)
 		       : buf_add(out, SPAN("every workspace"))) ||
-		    buf_addf(out, " in region %s: ", regions->v[i]) ||
-		    put_models(c, w, span_of(regions->v[i]), out) || buf_add(out, SPAN("\n")))
+		    buf_addf(out, " in region %.*s: ", (int)region.n, region.p) ||
+		    put_models(c, w, region, out) || buf_add(out, SPAN("\n")))
 			return -1;
 	return 0;
+}
+
+/* Whether not all workspaces reach the same in every call. */
+static bool
+differs(const struct conf *c)
+{
+	struct route_walk walk = { 0 };
+	struct span region;
+
+	for (size_t i = 0; i < c->workspaces_n; i++)
+		if (c->workspaces[i].upstreams.n > 0)
+			return true;
+	return route_next_region(c, &walk, &region) && route_next_region(c, &walk, &region);
 }
 
 int
 checks_reach(const struct conf *c, struct buf *out)
 {
-	struct namelist regions = { 0 };
-	bool differs;
-	int rc = list_regions(c, &regions);
-
-	differs = regions.n > 1;
+	if (!differs(c))
+		return 0;
+	if (c->workspaces_n == 0)
+		return put_workspace(c, NULL, out);
 	for (size_t i = 0; i < c->workspaces_n; i++)
-		differs = differs || c->workspaces[i].upstreams.n > 0;
-	if (!rc && differs && c->workspaces_n == 0)
-		rc = put_workspace(c, NULL, &regions, out);
-	for (size_t i = 0; !rc && differs && i < c->workspaces_n; i++)
-		rc = put_workspace(c, &c->workspaces[i], &regions, out);
-	namelist_clear(&regions);
-	return rc;
+		if (put_workspace(c, &c->workspaces[i], out))
+			return -1;
+	return 0;
 }

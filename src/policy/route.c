@@ -97,45 +97,51 @@ route_has(const struct conf *c, struct span region, const struct conf_model *m,
 	return r.n > 0;
 }
 
-bool
-route_is_region(const struct conf *c, struct span region)
+/* Whether the region is in the list of one of the first n upstreams. */
+static bool
+is_listed(const struct conf *c, size_t n, struct span region)
 {
-	for (size_t i = 0; i < c->upstreams_n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (namelist_has(&c->upstreams[i].regions, region))
 			return true;
 	return false;
 }
 
-/* Whether a region stands in the list of an upstream before this place. */
-static bool
-seen_before(const struct conf *c, size_t upstream, size_t at)
+bool
+route_is_region(const struct conf *c, struct span region)
 {
-	const char *region = c->upstreams[upstream].regions.v[at];
+	return is_listed(c, c->upstreams_n, region);
+}
 
-	for (size_t i = 0; i < upstream; i++)
-		if (namelist_has(&c->upstreams[i].regions, span_of(region)))
-			return true;
+bool
+route_next_region(const struct conf *c, struct route_walk *w, struct span *region)
+{
+	for (; w->upstream < c->upstreams_n; w->upstream++, w->at = 0) {
+		const struct namelist *l = &c->upstreams[w->upstream].regions;
+
+		while (w->at < l->n) {
+			*region = span_of(l->v[w->at++]);
+			if (!is_listed(c, w->upstream, *region))
+				return true;
+		}
+	}
 	return false;
 }
 
 int
 route_regions(const struct conf *c, struct span model, const struct route_who *who, struct buf *out)
 {
+	struct route_walk walk = { 0 };
+	struct span region;
 	size_t found = 0;
 
-	for (size_t i = 0; i < c->upstreams_n; i++) {
-		for (size_t j = 0; j < c->upstreams[i].regions.n; j++) {
-			struct span region = span_of(c->upstreams[i].regions.v[j]);
-			struct route r = { 0 };
-			struct route_search s = { c, region, who, &r };
+	while (route_next_region(c, &walk, &region)) {
+		struct route r = { 0 };
+		struct route_search s = { c, region, who, &r };
 
-			if (seen_before(c, i, j))
-				continue;
-			route_add_all(&s, model);
-			if (r.n > 0 &&
-			    ((found++ && buf_add(out, SPAN(", "))) || buf_add(out, region)))
-				return -1;
-		}
+		route_add_all(&s, model);
+		if (r.n > 0 && ((found++ && buf_add(out, SPAN(", "))) || buf_add(out, region)))
+			return -1;
 	}
 	return 0;
 }

@@ -34,6 +34,14 @@ bool route_has(const struct conf *c, struct span region, const struct conf_model
 /* True when any upstream is in the region. */
 bool route_is_region(const struct conf *c, struct span region);
 
+struct route_walk {
+	size_t upstream, at;
+};
+
+/* Walks over the regions that any upstream is in, each once; *w begins as all zero. False behind
+ * the last. */
+bool route_next_region(const struct conf *c, struct route_walk *w, struct span *region);
+
 /* Appends the regions in which a model has a target for them, with commas between. -1 when out is
  * full. */
 MUST_CHECK int route_regions(
