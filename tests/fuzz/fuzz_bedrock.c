@@ -4,45 +4,15 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #include "framing.h"
+#include "fuzz/frames.h"
 #include "upstream/bedrock.h"
 #include "wire/sse.h"
 
-#define OUT_MAX	  (1u << 24)
-#define FRAME_MIN 16u
+#define OUT_MAX (1u << 24)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static uint32_t
-read_u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void
-write_u32(uint8_t *p, uint32_t value)
-{
-	for (size_t i = 0; i < 4; i++)
-		p[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-/* Puts the checksums of all frames right, as far as their lengths can be followed. */
-static void
-repair(uint8_t *p, size_t n)
-{
-	while (n >= FRAME_MIN) {
-		size_t total = read_u32(p);
-
-		write_u32(p + 8, (uint32_t)crc32_z(0, p, 8));
-		if (total < FRAME_MIN || total > n)
-			return;
-		write_u32(p + total - 4, (uint32_t)crc32_z(0, p, total - 4));
-		p += total;
-		n -= total;
-	}
-}
 
 /* Feeds it in pieces. True when it broke. */
 static bool
@@ -104,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!copy)
 		return 0;
 	memcpy(copy, data, size);
-	repair(copy + 1, size - 1);
+	frames_repair(copy + 1, size - 1);
 	in = (struct span){ (const char *)copy + 1, size - 1 };
 	broken = feed(in, in.n + 1, &whole);
 	assert(broken == feed(in, data[0] % 17 + 1u, &pieces));

@@ -5,47 +5,17 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <zlib.h>
 
+#include "fuzz/frames.h"
 #include "wire/eventstream.h"
 #include "wire/json.h"
 
 #define OUT_MAX	   (1u << 22)
-#define FRAME_MIN  16u
 #define REPAIR_BIT 0x80u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static uint32_t
-read_u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void
-write_u32(uint8_t *p, uint32_t value)
-{
-	for (size_t i = 0; i < 4; i++)
-		p[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-/* Puts the checksums of all frames right, as far as their lengths can be followed. */
-static void
-repair(uint8_t *p, size_t n)
-{
-	while (n >= FRAME_MIN) {
-		size_t total = read_u32(p);
-
-		write_u32(p + 8, (uint32_t)crc32_z(0, p, 8));
-		if (total < FRAME_MIN || total > n)
-			return;
-		write_u32(p + total - 4, (uint32_t)crc32_z(0, p, total - 4));
-		p += total;
-		n -= total;
-	}
-}
 
 static bool
 span_inside(struct span inner, struct span outer)
@@ -97,9 +67,9 @@ try_frame(struct span text, const struct eventstream_frame *f)
 {
 	static const struct span names[] = { SPAN(":message-type"), SPAN(":event-type"), SPAN("") };
 
-	assert(f->raw.p == text.p && f->raw.n >= FRAME_MIN && f->raw.n <= text.n);
+	assert(f->raw.p == text.p && f->raw.n >= FRAMES_MIN && f->raw.n <= text.n);
 	assert(span_inside(f->headers, f->raw) && span_inside(f->payload, f->raw));
-	assert(f->headers.n + f->payload.n + FRAME_MIN == f->raw.n);
+	assert(f->headers.n + f->payload.n + FRAMES_MIN == f->raw.n);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct span value = eventstream_string(f, names[i]);
 
@@ -146,7 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(copy, data, size);
 	if (data[0] & REPAIR_BIT)
-		repair(copy + 1, size - 1);
+		frames_repair(copy + 1, size - 1);
 
 	struct span in = { (const char *)copy + 1, size - 1 };
 	struct reading whole = { 0 }, pieces = { 0 };

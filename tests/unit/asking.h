@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "dialect/messages.h"
 #include "unit/check.h"
+#include "unit/guard.h"
 #include "upstream/kind.h"
 
 struct asking {
@@ -92,14 +93,13 @@ asking_value(uint64_t *state, struct buf *out)
 }
 
 #define ASKING_MEMBERS_MAX 12
+#define ASKING_BODIES	   3000
 
 /* A random body: its text, and what stays of each member when blanks are gone. */
 struct asking_body {
 	struct buf text;
 	struct buf compact[ASKING_MEMBERS_MAX];
-	bool named[ASKING_MEMBERS_MAX]; /* one of those that are to go */
 	size_t n;
-	size_t named_n;
 };
 
 static inline void
@@ -143,12 +143,11 @@ asking_random(struct asking_body *b, uint64_t *state)
 {
 	static const struct {
 		const char *name, *value;
-		bool named;
 	} known[] = {
-		{ "model", "\"m\"", true },
-		{ "stream", "false", true },
-		{ "max_tokens", "64", false },
-		{ "messages", "[{\"role\":\"user\",\"content\":\"x\"}]", false },
+		{ "model", "\"m\"" },
+		{ "stream", "false" },
+		{ "max_tokens", "64" },
+		{ "messages", "[{\"role\":\"user\",\"content\":\"x\"}]" },
 	};
 	bool done[ROWS(known)] = { false };
 	size_t left = ROWS(known), more = check_pick(state, 6);
@@ -163,8 +162,6 @@ asking_random(struct asking_body *b, uint64_t *state)
 		char name[16];
 
 		if (i < ROWS(known) && !done[i]) {
-			b->named[b->n] = known[i].named;
-			b->named_n += known[i].named;
 			asking_member(b, state, known[i].name, known[i].value);
 			done[i] = true;
 			left--;
@@ -200,6 +197,90 @@ asking_compact(struct span text, struct buf *out)
 		if (c == '"' && !escaped)
 			inside = !inside;
 		escaped = inside && c == '\\' && !escaped;
+	}
+}
+
+/* Whether a member is one of those. */
+static inline bool
+asking_goes(struct span member, const char *const *names)
+{
+	for (; *names; names++) {
+		size_t n = strlen(*names);
+
+		if (member.n > n + 2 && member.p[n + 1] == '"' &&
+		    span_eq(span_cut(member, 1, n + 1), span_of(*names)))
+			return true;
+	}
+	return false;
+}
+
+/* A row of many random bodies: what a kind makes of one is what it puts before all others, and what
+ * is not to go (`goes`, NULL-ended), in its order, byte for byte. */
+static inline void
+asking_row_random(struct check *c, const struct kind *kind, const struct conf_upstream *u,
+    const char *puts, const char *const *goes)
+{
+	uint64_t state = 20260921;
+
+	check_row(c, "body: %d at random", ASKING_BODIES);
+	for (int round = 0; round < ASKING_BODIES; round++) {
+		struct buf want = buf_make(64 * KIB), got = buf_make(64 * KIB);
+		struct asking_body b;
+		struct asking a;
+		enum fault f;
+		int rc = buf_addf(&want, "{%s", puts);
+
+		asking_random(&b, &state);
+		asking_open(&a, buf_span(&b.text), OP_MESSAGES, "m");
+		a.upstream = *u;
+		f = asking_make(&a, kind);
+		check_that(c, f == FAULT_NONE, "%s", fault_row(f)->name);
+		for (size_t i = 0; i < b.n && !rc; i++)
+			if (!asking_goes(buf_span(&b.compact[i]), goes))
+				rc = buf_add(&want, SPAN(",")) ||
+				    buf_add(&want, buf_span(&b.compact[i]));
+		rc = rc || buf_add(&want, SPAN("}"));
+		assert(rc == 0);
+		asking_compact(buf_span(&a.body), &got);
+		check_same(c, buf_span(&got), buf_span(&want));
+		/* Nothing but blanks went with what goes. */
+		check_that(c,
+		    a.body.len <= b.text.len + strlen(puts) + 1 && a.body.p[0] == ' ' &&
+			a.body.p[a.body.len - 1] == '\n',
+		    "'%.*s'", (int)a.body.len, a.body.p);
+		buf_free(&want);
+		buf_free(&got);
+		asking_close(&a);
+		asking_random_free(&b);
+	}
+}
+
+/* An error of an upstream, and what a client is told of it. */
+struct asking_error {
+	int status;
+	const char *type; /* x-amzn-errortype */
+	struct span body;
+	enum fault fault;
+	int want;
+	const char *kind, *message; /* message NULL: any */
+};
+
+static inline void
+asking_rows_errors(struct check *c, const struct guard *g, const struct kind *kind,
+    const struct asking_error *rows, size_t n)
+{
+	for (const struct asking_error *e = rows; e < rows + n; e++) {
+		struct refusal r = { 0 };
+		struct complaint said = { e->status, span_of(e->type), guard_put(g, e->body) };
+
+		check_row(c, "error: %d %s '%.*s'", e->status, e->type, (int)e->body.n, e->body.p);
+		kind->refusal(&said, &r);
+		check_that(c, r.fault == e->fault, "%s", fault_row(r.fault)->name);
+		check_that(c, refusal_status(&r) == e->want, "%d", refusal_status(&r));
+		check_same(c, span_of(refusal_type(&r)), span_of(e->kind));
+		if (e->message)
+			check_same(c, span_of(refusal_message(&r)), span_of(e->message));
+		check_that(c, !strstr(refusal_message(&r), "arn:"), "it tells an account");
 	}
 }
 

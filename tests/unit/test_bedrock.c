@@ -7,13 +7,11 @@
 #include "base/file.h"
 #include "framing.h"
 #include "unit/asking.h"
-#include "unit/guard.h"
 
 #define VECTORS "tests/unit/vectors/"
 #define BODY	"{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{}]}"
 #define STREAM	"{\"stream\":true,\"model\":\"m\",\"max_tokens\":5,\"messages\":[{}]}"
 #define VERSION "\"anthropic_version\":\"bedrock-2023-05-31\""
-#define BODIES	3000
 #define ARN	"arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/a"
 
 static char url[] = "https://h";
@@ -165,50 +163,13 @@ rows_bodies(struct check *c)
 	}
 }
 
-/* Whether what is left of a random body is what was not named, in its order, byte for byte. */
-static void
-judge_random(struct check *c, const struct asking_body *b, struct span text)
-{
-	struct buf want = buf_make(64 * KIB), got = buf_make(64 * KIB);
-	struct span rest = text;
-	int rc = buf_add(&want, SPAN("{" VERSION));
-
-	for (size_t i = 0; i < b->n && !rc; i++)
-		if (!b->named[i])
-			rc = buf_add(&want, SPAN(",")) || buf_add(&want, buf_span(&b->compact[i]));
-	rc = rc || buf_add(&want, SPAN("}"));
-	assert(rc == 0);
-	asking_compact(rest, &got);
-	check_same(c, buf_span(&got), buf_span(&want));
-	/* Nothing but blanks went with what is not named. */
-	check_that(c,
-	    text.n <= b->text.len + sizeof(VERSION) && text.p[0] == ' ' &&
-		text.p[text.n - 1] == '\n',
-	    "'%.*s'", (int)text.n, text.p);
-	buf_free(&want);
-	buf_free(&got);
-}
-
 static void
 row_random(struct check *c)
 {
-	uint64_t state = 20260921;
+	static const char *const goes[] = { "model", "stream", NULL };
+	const struct conf_upstream u = { .url = url };
 
-	check_row(c, "body: %d at random", BODIES);
-	for (int i = 0; i < BODIES; i++) {
-		struct asking_body b;
-		struct asking a;
-		enum fault f;
-
-		asking_random(&b, &state);
-		asking_open(&a, buf_span(&b.text), OP_MESSAGES, "m");
-		a.upstream.url = url;
-		f = asking_make(&a, &kind_bedrock);
-		check_that(c, f == FAULT_NONE, "%s", fault_row(f)->name);
-		judge_random(c, &b, buf_span(&a.body));
-		asking_close(&a);
-		asking_random_free(&b);
-	}
+	asking_row_random(c, &kind_bedrock, &u, VERSION, goes);
 }
 
 static void
@@ -443,14 +404,7 @@ rows_metrics(struct check *c)
 
 /* Errors by HTTP. */
 
-static const struct {
-	int status;
-	const char *type;
-	struct span body;
-	enum fault fault;
-	int want;
-	const char *kind, *message; /* message NULL: any */
-} errors[] = {
+static const struct asking_error errors[] = {
 	{ 400, "ValidationException", SPAN("{\"message\":\"m: wrong\"}"), FAULT_UP_ERROR, 400,
 	    "invalid_request_error", "m: wrong" },
 	{ 400, "ValidationException:http://internal/", SPAN("{\"message\":\"x\"}"), FAULT_UP_ERROR,
@@ -494,26 +448,6 @@ static const struct {
 	    "tea" },
 };
 
-static void
-rows_errors(struct check *c, const struct guard *g)
-{
-	for (size_t i = 0; i < ROWS(errors); i++) {
-		struct refusal r = { 0 };
-		struct complaint said = { errors[i].status, span_of(errors[i].type),
-			guard_put(g, errors[i].body) };
-
-		check_row(c, "error: %d %s '%.*s'", errors[i].status, errors[i].type,
-		    (int)errors[i].body.n, errors[i].body.p);
-		kind_bedrock.refusal(&said, &r);
-		check_that(c, r.fault == errors[i].fault, "%s", fault_row(r.fault)->name);
-		check_that(c, refusal_status(&r) == errors[i].want, "%d", refusal_status(&r));
-		check_same(c, span_of(refusal_type(&r)), span_of(errors[i].kind));
-		if (errors[i].message)
-			check_same(c, span_of(refusal_message(&r)), span_of(errors[i].message));
-		check_that(c, !strstr(refusal_message(&r), "arn:"), "it tells an account");
-	}
-}
-
 int
 main(void)
 {
@@ -528,7 +462,7 @@ main(void)
 		row_recorded(&c, &g, i);
 	rows_frames(&c);
 	rows_metrics(&c);
-	rows_errors(&c, &g);
+	asking_rows_errors(&c, &g, &kind_bedrock, errors, ROWS(errors));
 	guard_free(&g);
 	return check_end(&c);
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/limits.h"
+#include "unit/base64url.h"
 #include "unit/check.h"
 #include "unit/guard.h"
 #include "unit/rsa_key.h"
@@ -139,28 +140,16 @@ rows_refusals(struct check *c)
 	}
 }
 
-/* The claims of the form, decoded. */
-static void
-claims_of(const struct buf *form, char *out, size_t size)
+/* The claims of the form. */
+static struct span
+claims_of(const struct buf *form, unsigned char *out, size_t size)
 {
-	unsigned char plain[4096];
-	char text[4096];
 	struct span rest = buf_span(form);
-	struct span part;
-	size_t n;
+	struct span part = { 0 };
+	bool found = span_next(&rest, '.', &part) && span_next(&rest, '.', &part);
 
-	assert(span_next(&rest, '.', &part) && span_next(&rest, '.', &part));
-	n = part.n;
-	assert(n + 4 < sizeof(text));
-	for (size_t i = 0; i < n; i++)
-		text[i] = part.p[i] == '-' ? '+' : part.p[i] == '_' ? '/' : part.p[i];
-	while (n % 4)
-		text[n++] = '=';
-	assert(EVP_DecodeBlock(plain, (unsigned char *)text, (int)n) > 0);
-	n = part.n * 3 / 4;
-	assert(n < size);
-	memcpy(out, plain, n);
-	out[n] = '\0';
+	assert(found);
+	return (struct span){ (char *)out, base64url_decode(part, out, size) };
 }
 
 static void
@@ -171,7 +160,7 @@ rows_asking(struct check *c)
 	EVP_PKEY *key = rsa_key_read("tests/unit/vectors/rsa_2048.pem");
 	char *pem = rsa_key_pem(key, NULL);
 	struct buf form = buf_make(SECRET_FILE_MAX);
-	char claims[4096] = "";
+	unsigned char claims[8192];
 	const char *why = "";
 
 	assert(buf_add(&g.email, SPAN("a@p.example")) == 0 &&
@@ -185,8 +174,7 @@ rows_asking(struct check *c)
 		    "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=eyJ")),
 	    "%.*s", (int)form.len, form.p);
 	check_row(c, "asking: the claims");
-	claims_of(&form, claims, sizeof(claims));
-	check_same(c, span_of(claims),
+	check_same(c, claims_of(&form, claims, sizeof(claims)),
 	    SPAN(
 		"{\"iss\":\"a@p.example\",\"scope\":\"https://www.googleapis.com/auth/cloud-platform\","
 		"\"aud\":\"https://t/token\",\"iat\":1000,\"exp\":4600}"));

@@ -5,25 +5,9 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "unit/base64url.h"
 #include "unit/check.h"
 #include "unit/rsa_key.h"
-
-/* Decodes base64url; the length. */
-static size_t
-decode(struct span text, unsigned char *out, size_t size)
-{
-	char plain[8192];
-	size_t n = text.n;
-	int got;
-
-	assert(n + 4 < sizeof(plain) && size >= sizeof(plain));
-	for (size_t i = 0; i < n; i++)
-		plain[i] = text.p[i] == '-' ? '+' : text.p[i] == '_' ? '/' : text.p[i];
-	while (n % 4)
-		plain[n++] = '=';
-	got = EVP_DecodeBlock(out, (unsigned char *)plain, (int)n);
-	return got < 0 ? 0 : (size_t)got - (n - text.n);
-}
 
 static bool
 verifies(EVP_PKEY *key, struct span text, struct span signature)
@@ -69,11 +53,14 @@ row_token(struct check *c, size_t i, EVP_PKEY *key, const char *pem)
 		    span_next(&rest, '.', &head) && span_next(&rest, '.', &claims) &&
 			span_next(&rest, '.', &signature) && !rest.p,
 		    "not three parts");
-		check_same(c, (struct span){ (char *)bytes, decode(head, bytes, sizeof(bytes)) },
+		check_same(c,
+		    (struct span){ (char *)bytes, base64url_decode(head, bytes, sizeof(bytes)) },
 		    span_of(tokens[i].head));
-		check_same(c, (struct span){ (char *)bytes, decode(claims, bytes, sizeof(bytes)) },
+		check_same(c,
+		    (struct span){ (char *)bytes, base64url_decode(claims, bytes, sizeof(bytes)) },
 		    span_of(tokens[i].claims));
-		rest = (struct span){ (char *)bytes, decode(signature, bytes, sizeof(bytes)) };
+		rest = (struct span){ (char *)bytes,
+			base64url_decode(signature, bytes, sizeof(bytes)) };
 		check_that(c,
 		    verifies(
 			key, (struct span){ head.p, (size_t)(claims.p + claims.n - head.p) }, rest),

@@ -2,12 +2,10 @@
 #include "upstream/vertex.h"
 
 #include "unit/asking.h"
-#include "unit/guard.h"
 
 #define BODY	"{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{}]}"
 #define STREAM	"{\"stream\":true,\"model\":\"m\",\"max_tokens\":5,\"messages\":[{}]}"
 #define VERSION "\"anthropic_version\":\"vertex-2023-10-16\""
-#define BODIES	3000
 #define MODELS	"https://h/v1/projects/p/locations/eu/publishers/anthropic/models/"
 
 static char url[] = "https://h/v1", project[] = "p", location[] = "eu";
@@ -94,105 +92,58 @@ row_headers(struct check *c)
 	asking_close(&a);
 }
 
-/* Of a random body the model goes, and the stream stays. */
 static void
 row_random(struct check *c)
 {
-	uint64_t state = 20260922;
+	static const char *const goes[] = { "model", NULL };
+	const struct conf_upstream u = {
+		.url = url, .google_project = project, .google_location = location
+	};
 
-	check_row(c, "body: %d at random", BODIES);
-	for (int i = 0; i < BODIES; i++) {
-		struct buf want = buf_make(64 * KIB), got = buf_make(64 * KIB);
-		struct asking_body b;
-		struct asking a;
-		enum fault f;
-		int rc = buf_add(&want, SPAN("{" VERSION));
-
-		asking_random(&b, &state);
-		asking_open(&a, buf_span(&b.text), OP_MESSAGES, "m");
-		a.upstream.url = url;
-		a.upstream.google_project = project;
-		a.upstream.google_location = location;
-		f = asking_make(&a, &kind_vertex);
-		check_that(c, f == FAULT_NONE, "%s", fault_row(f)->name);
-		for (size_t k = 0; k < b.n && !rc; k++)
-			if (!span_starts(buf_span(&b.compact[k]), SPAN("\"model\":")))
-				rc = buf_add(&want, SPAN(",")) ||
-				    buf_add(&want, buf_span(&b.compact[k]));
-		rc = rc || buf_add(&want, SPAN("}"));
-		assert(rc == 0);
-		asking_compact(buf_span(&a.body), &got);
-		check_same(c, buf_span(&got), buf_span(&want));
-		buf_free(&want);
-		buf_free(&got);
-		asking_close(&a);
-		asking_random_free(&b);
-	}
+	asking_row_random(c, &kind_vertex, &u, VERSION, goes);
 }
 
 #define GOOGLE(code, status) \
 	"{\"error\":{\"code\":" #code ",\"message\":\"words\",\"status\":\"" status "\"}}"
 
-static const struct {
-	int status;
-	struct span body;
-	enum fault fault;
-	int want;
-	const char *kind, *message; /* message NULL: any */
-} errors[] = {
-	{ 400, SPAN(GOOGLE(400, "INVALID_ARGUMENT")), FAULT_UP_ERROR, 400, "invalid_request_error",
-	    "words" },
-	{ 400, SPAN("[" GOOGLE(400, "FAILED_PRECONDITION") "]"), FAULT_UP_ERROR, 400,
+static const struct asking_error errors[] = {
+	{ 400, "", SPAN(GOOGLE(400, "INVALID_ARGUMENT")), FAULT_UP_ERROR, 400,
 	    "invalid_request_error", "words" },
-	{ 400, SPAN("\n[ " GOOGLE(400, "OUT_OF_RANGE") "\n]\n"), FAULT_UP_ERROR, 400,
+	{ 400, "", SPAN("[" GOOGLE(400, "FAILED_PRECONDITION") "]"), FAULT_UP_ERROR, 400,
 	    "invalid_request_error", "words" },
-	{ 401, SPAN(GOOGLE(401, "UNAUTHENTICATED")), FAULT_UP_CREDENTIAL, 502, "api_error", NULL },
-	{ 403, SPAN(GOOGLE(403, "PERMISSION_DENIED")), FAULT_UP_CREDENTIAL, 502, "api_error",
+	{ 400, "", SPAN("\n[ " GOOGLE(400, "OUT_OF_RANGE") "\n]\n"), FAULT_UP_ERROR, 400,
+	    "invalid_request_error", "words" },
+	{ 401, "", SPAN(GOOGLE(401, "UNAUTHENTICATED")), FAULT_UP_CREDENTIAL, 502, "api_error",
 	    NULL },
-	{ 403, SPAN("<html>"), FAULT_UP_CREDENTIAL, 502, "api_error", NULL },
-	{ 404, SPAN(GOOGLE(404, "NOT_FOUND")), FAULT_UP_ERROR, 404, "not_found_error", "words" },
-	{ 409, SPAN(GOOGLE(409, "ABORTED")), FAULT_UP_ERROR, 500, "api_error", "words" },
-	{ 429, SPAN(GOOGLE(429, "RESOURCE_EXHAUSTED")), FAULT_UP_ERROR, 429, "rate_limit_error",
+	{ 403, "", SPAN(GOOGLE(403, "PERMISSION_DENIED")), FAULT_UP_CREDENTIAL, 502, "api_error",
+	    NULL },
+	{ 403, "", SPAN("<html>"), FAULT_UP_CREDENTIAL, 502, "api_error", NULL },
+	{ 404, "", SPAN(GOOGLE(404, "NOT_FOUND")), FAULT_UP_ERROR, 404, "not_found_error",
 	    "words" },
-	{ 429, SPAN("[" GOOGLE(429, "RESOURCE_EXHAUSTED") "]"), FAULT_UP_ERROR, 429,
+	{ 409, "", SPAN(GOOGLE(409, "ABORTED")), FAULT_UP_ERROR, 500, "api_error", "words" },
+	{ 429, "", SPAN(GOOGLE(429, "RESOURCE_EXHAUSTED")), FAULT_UP_ERROR, 429, "rate_limit_error",
+	    "words" },
+	{ 429, "", SPAN("[" GOOGLE(429, "RESOURCE_EXHAUSTED") "]"), FAULT_UP_ERROR, 429,
 	    "rate_limit_error", "words" },
-	{ 499, SPAN(GOOGLE(499, "CANCELLED")), FAULT_UP_ERROR, 500, "api_error", "words" },
-	{ 500, SPAN(GOOGLE(500, "INTERNAL")), FAULT_UP_ERROR, 500, "api_error", "words" },
-	{ 500, SPAN(GOOGLE(500, "UNKNOWN")), FAULT_UP_ERROR, 500, "api_error", "words" },
-	{ 503, SPAN(GOOGLE(503, "UNAVAILABLE")), FAULT_UP_ERROR, 529, "overloaded_error", "words" },
-	{ 504, SPAN(GOOGLE(504, "DEADLINE_EXCEEDED")), FAULT_UP_ERROR, 504, "timeout_error",
+	{ 499, "", SPAN(GOOGLE(499, "CANCELLED")), FAULT_UP_ERROR, 500, "api_error", "words" },
+	{ 500, "", SPAN(GOOGLE(500, "INTERNAL")), FAULT_UP_ERROR, 500, "api_error", "words" },
+	{ 500, "", SPAN(GOOGLE(500, "UNKNOWN")), FAULT_UP_ERROR, 500, "api_error", "words" },
+	{ 503, "", SPAN(GOOGLE(503, "UNAVAILABLE")), FAULT_UP_ERROR, 529, "overloaded_error",
 	    "words" },
-	{ 503, SPAN("busy"), FAULT_UP_ERROR, 529, "overloaded_error", NULL },
-	{ 400,
+	{ 504, "", SPAN(GOOGLE(504, "DEADLINE_EXCEEDED")), FAULT_UP_ERROR, 504, "timeout_error",
+	    "words" },
+	{ 503, "", SPAN("busy"), FAULT_UP_ERROR, 529, "overloaded_error", NULL },
+	{ 400, "",
 	    SPAN(
 		"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"m\"}}"),
 	    FAULT_UP_ERROR, 400, "invalid_request_error", "m" },
-	{ 200,
+	{ 200, "",
 	    SPAN(
 		"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}"),
 	    FAULT_UP_ERROR, 529, "overloaded_error", "m" },
-	{ 400, SPAN("[]"), FAULT_UP_ERROR, 400, "invalid_request_error", NULL },
-	{ 400, SPAN(""), FAULT_UP_ERROR, 400, "invalid_request_error", NULL },
+	{ 400, "", SPAN("[]"), FAULT_UP_ERROR, 400, "invalid_request_error", NULL },
+	{ 400, "", SPAN(""), FAULT_UP_ERROR, 400, "invalid_request_error", NULL },
 };
-
-static void
-rows_errors(struct check *c, const struct guard *g)
-{
-	for (size_t i = 0; i < ROWS(errors); i++) {
-		struct refusal r = { 0 };
-		struct complaint said = { .status = errors[i].status,
-			.body = guard_put(g, errors[i].body) };
-
-		check_row(c, "error: %d '%.*s'", errors[i].status, (int)errors[i].body.n,
-		    errors[i].body.p);
-		kind_vertex.refusal(&said, &r);
-		check_that(c, r.fault == errors[i].fault, "%s", fault_row(r.fault)->name);
-		check_that(c, refusal_status(&r) == errors[i].want, "%d", refusal_status(&r));
-		check_same(c, span_of(refusal_type(&r)), span_of(errors[i].kind));
-		if (errors[i].message)
-			check_same(c, span_of(refusal_message(&r)), span_of(errors[i].message));
-	}
-}
 
 int
 main(void)
@@ -203,7 +154,7 @@ main(void)
 	rows_requests(&c);
 	row_headers(&c);
 	row_random(&c);
-	rows_errors(&c, &g);
+	asking_rows_errors(&c, &g, &kind_vertex, errors, ROWS(errors));
 	guard_free(&g);
 	return check_end(&c);
 }
