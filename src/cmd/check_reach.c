@@ -83,11 +83,14 @@ differs(const struct conf *c)
 {
 	struct route_walk walk = { 0 };
 	struct span region;
+	size_t regions = 0;
 
 	for (size_t i = 0; i < c->workspaces_n; i++)
 		if (c->workspaces[i].upstreams.n > 0)
 			return true;
-	return route_next_region(c, &walk, &region) && route_next_region(c, &walk, &region);
+	while (route_next_region(c, &walk, &region))
+		regions++;
+	return regions > 1;
 }
 
 int

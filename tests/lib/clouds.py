@@ -107,13 +107,34 @@ class Clouds:
 
     def sections(self):
         """For a Site, which formats them."""
-        text = SECTIONS
+        text = SECTIONS.replace("@natives@", "\n".join(native(*row) for row in NATIVES))
         for name, server in vars(self).items():
             if isinstance(server, upstream.Upstream):
                 text = text.replace(f"@{name}@", server.url)
         for name, path in self.files.items():
             text = text.replace(f"@file-{name}@", str(path))
         return text.replace("{", "{{").replace("}", "}}")
+
+
+# Those of AWS that speak the Messages API: name, service, what follows the address, options of its own.
+NATIVES = [
+    ("mantle", "bedrock-mantle", "/anthropic", ""),
+    ("runtime", "bedrock", "/anthropic", ""),
+    ("external", "aws-external-anthropic", "", 'workspace_id = "wrkspc_1"'),
+]
+
+
+def native(name, service, path, more):
+    return f"""upstream "{name}" {{
+    kind = "anthropic"
+    url = "@{name}@{path}"
+    auth = "sigv4"
+    aws_region = "us-east-1"
+    aws_service = "{service}"
+    credentials = "file:@file-aws@"
+    regions = {{ "us" }}
+    {more}
+}}"""
 
 
 SECTIONS = """
@@ -155,34 +176,7 @@ upstream "anthropic-us" {
     regions = { "us" }
     any_model = true
 }
-upstream "mantle" {
-    kind = "anthropic"
-    url = "@mantle@/anthropic"
-    auth = "sigv4"
-    aws_region = "us-east-1"
-    aws_service = "bedrock-mantle"
-    credentials = "file:@file-aws@"
-    regions = { "us" }
-}
-upstream "runtime" {
-    kind = "anthropic"
-    url = "@runtime@/anthropic"
-    auth = "sigv4"
-    aws_region = "us-east-1"
-    aws_service = "bedrock"
-    credentials = "file:@file-aws@"
-    regions = { "us" }
-}
-upstream "external" {
-    kind = "anthropic"
-    url = "@external@"
-    auth = "sigv4"
-    aws_region = "us-east-1"
-    aws_service = "aws-external-anthropic"
-    workspace_id = "wrkspc_1"
-    credentials = "file:@file-aws@"
-    regions = { "us" }
-}
+@natives@
 upstream "foundry" {
     kind = "anthropic"
     url = "@foundry@/anthropic"
