@@ -569,28 +569,67 @@ json_find_in(struct span object, ...)
 	return object;
 }
 
+/* Reads one value; p NULL when it is none. */
+static struct span
+scan_one(struct scan *s)
+{
+	enum want want = WANT_VALUE;
+	const char *at;
+
+	scan_blanks(s);
+	at = s->p;
+	while (want < WANT_NOTHING)
+		want = scan_step(s, want);
+	return want == WANT_NOTHING ? (struct span){ at, (size_t)(s->p - at) }
+				    : (struct span){ NULL, 0 };
+}
+
+/* Whether what is open goes on: behind its bracket, or behind a comma. */
+static bool
+scan_goes_on(struct scan *s, char open)
+{
+	scan_blanks(s);
+	if (!scan_at(s, open) && !scan_at(s, ','))
+		return false;
+	s->p++;
+	return true;
+}
+
 struct span
 json_next(struct span *rest)
 {
 	struct scan s = scan_make(*rest, JSON_DEPTH_MAX);
-	const struct span none = { NULL, 0 };
-	enum want want = WANT_VALUE;
+	struct span one = { NULL, 0 };
 	const char *end = s.end;
-	const char *at;
 
-	*rest = none;
+	*rest = one;
+	if (!scan_goes_on(&s, '['))
+		return one;
+	one = scan_one(&s);
+	if (one.p)
+		*rest = (struct span){ s.p, (size_t)(end - s.p) };
+	return one;
+}
+
+struct span
+json_next_member(struct span *rest, struct span *name)
+{
+	struct scan s = scan_make(*rest, JSON_DEPTH_MAX);
+	struct span one = { NULL, 0 };
+	const char *end = s.end;
+
+	*rest = one;
+	if (!scan_goes_on(&s, '{'))
+		return one;
+	*name = scan_one(&s);
 	scan_blanks(&s);
-	if (!scan_at(&s, '[') && !scan_at(&s, ','))
-		return none;
+	if (!name->p || json_type(*name) != 's' || !scan_at(&s, ':'))
+		return one;
 	s.p++;
-	scan_blanks(&s);
-	at = s.p;
-	while (want < WANT_NOTHING)
-		want = scan_step(&s, want);
-	if (want != WANT_NOTHING)
-		return none;
-	*rest = (struct span){ s.p, (size_t)(end - s.p) };
-	return (struct span){ at, (size_t)(s.p - at) };
+	one = scan_one(&s);
+	if (one.p)
+		*rest = (struct span){ s.p, (size_t)(end - s.p) };
+	return one;
 }
 
 /* Values. */

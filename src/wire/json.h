@@ -43,6 +43,10 @@ struct span json_find_in(struct span object, ...) __attribute__((sentinel));
  */
 struct span json_next(struct span *rest);
 
+/* The same of an object's members: *name is the raw string before the colon. Of a member without a
+ * value or a name that is none, p is NULL. */
+struct span json_next_member(struct span *rest, struct span *name);
+
 /* Appends the unescaped text of a JSON string to out. -1 when value is no string, or out is full.
  */
 MUST_CHECK int json_string(struct span value, struct buf *out);

@@ -710,6 +710,42 @@ rows_nexts(struct check *c, const struct guard *g)
 	}
 }
 
+/* The members of an object, each in brackets. */
+static const struct {
+	struct span text;
+	const char *want;
+} next_members[] = {
+	{ SPAN("{}"), "" },
+	{ SPAN(" { \"a\" : 1 , \"b,}\":{\"c\":[2]} } "), "(\"a\"=1)(\"b,}\"={\"c\":[2]})" },
+	{ SPAN("{\"a\":1,\"a\":2}"), "(\"a\"=1)(\"a\"=2)" },
+	{ SPAN("{\"a\":1"), "(\"a\"=1)" },
+	{ SPAN("{\"a\":1,\"b\""), "(\"a\"=1)" },
+	{ SPAN("{\"a\":1,\"b\":"), "(\"a\"=1)" },
+	{ SPAN("{1:2}"), "" },
+	{ SPAN("[\"a\",1]"), "" },
+	{ SPAN(""), "" },
+};
+
+static void
+rows_next_members(struct check *c, const struct guard *g)
+{
+	for (size_t i = 0; i < ROWS(next_members); i++) {
+		struct buf got = buf_make(KIB);
+		struct span rest = guard_put(g, next_members[i].text);
+		struct span name, value;
+
+		check_row(
+		    c, "members of %.*s", (int)next_members[i].text.n, next_members[i].text.p);
+		while ((value = json_next_member(&rest, &name)).p)
+			check_that(c,
+			    buf_addf(&got, "(%.*s=%.*s)", (int)name.n, name.p, (int)value.n,
+				value.p) == 0,
+			    "full");
+		check_same(c, buf_span(&got), span_of(next_members[i].want));
+		buf_free(&got);
+	}
+}
+
 static void
 rows_fields(struct check *c)
 {
@@ -755,6 +791,7 @@ main(void)
 	rows_lasts(&c);
 	rows_withouts(&c, &g);
 	rows_nexts(&c, &g);
+	rows_next_members(&c, &g);
 	rows_fields(&c);
 	guard_free(&g);
 	return check_end(&c);
