@@ -22,15 +22,16 @@ WIRE = eventstream header json jwt sigv4 sse uri
 POLICY = admission awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue estimate finding glob \
 	googlecredentials key ledger namelist period price pricelist route tally usage
 DIALECT = envelope messages models refusal
-UPSTREAM = anthropic awssource bedrock bedrockerror cloud credential echo fetch googlesource headerlist hreq meter outbody \
-	secretfile signing source sourced transfer vertex
+UPSTREAM = anthropic awssource bedrock bedrockerror chatanswer chatargs chatblocks chaterror chatmessages chatpath \
+	chatrequest chatstream chatwords cloud credential echo fetch googlesource headerlist hreq meter openai outbody secretfile \
+	signing source sourced transfer vertex
 STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
 	limitkept limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
 	rediscache redisholder rediskeys redislink redisname redisscript redissock redistotals rows totals
 FRONT = cgi fcgi watch
 CMD = cells check check_reach check_upstreams conf_load key key_import key_list keys ledger ledgerlist ledgerscan lines \
 	report report_ask report_print seqset shown store_open sums usage verify
-TOP = admit answer call conffile framing gate listener outcome parking parts pool receipt registry relay serve stores stream supervisor \
+TOP = admit answer call chunking conffile framing gate listener outcome parking parts pool receipt registry relay serve stores stream supervisor \
 	surface who
 
 SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.c) $(DIALECT:%=src/dialect/%.c) \

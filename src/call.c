@@ -294,6 +294,7 @@ step_forward(struct call *c)
 		.params = c->front->params(c->seat),
 		.body = &c->body,
 		.answer = &c->answer,
+		.input_estimate = c->order.estimate.likely,
 		.started_ms = c->started_ms };
 
 	relay_forward(c->relay, &order, &c->result);

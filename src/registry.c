@@ -8,6 +8,7 @@
 #include "upstream/anthropic.h"
 #include "upstream/bedrock.h"
 #include "upstream/echo.h"
+#include "upstream/openai.h"
 #include "upstream/vertex.h"
 
 /* clang-format off */
@@ -38,8 +39,9 @@ static const struct surface surfaces[] = {
 /* clang-format on */
 
 static const struct kind *const kinds[] = { &kind_anthropic, &kind_bedrock, &kind_vertex,
-	&kind_echo, NULL };
-static const char *const kind_names[] = { "anthropic", "bedrock", "vertex", "echo", NULL };
+	&kind_openai, &kind_echo, NULL };
+static const char *const kind_names[] = { "anthropic", "bedrock", "vertex", "openai", "echo",
+	NULL };
 static const struct store_kind *const stores[] = { &store_local, &store_redis, NULL };
 
 _Static_assert(sizeof(kinds) / sizeof(*kinds) == sizeof(kind_names) / sizeof(*kind_names),

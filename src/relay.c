@@ -59,6 +59,21 @@ is_good(const struct relay *r)
 	return r->status >= 200 && r->status < 300;
 }
 
+/* Whether a stream comes, and in what form. */
+static void
+take_form(struct relay *r)
+{
+	struct span type = span_of(r->stream.content_type);
+	bool wanted = is_good(r) && r->order->turn->stream;
+	bool framed = wanted && r->kind->frame && header_is_type(type, SPAN(FRAMED_TYPE));
+
+	r->streaming = framed || (wanted && header_is_type(type, SPAN(STREAM_TYPE)));
+	if (framed)
+		stream_take_form(&r->stream, STREAM_FRAMES);
+	else if (r->streaming && r->kind->chat)
+		stream_take_form(&r->stream, STREAM_CHUNKS);
+}
+
 static int
 on_head(void *arg, const struct transfer_head *head)
 {
@@ -75,13 +90,7 @@ on_head(void *arg, const struct transfer_head *head)
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream compressed its answer, which it was not asked to.");
 	}
-	r->stream.framed = is_good(r) && r->order->turn->stream && r->kind->frame &&
-	    header_is_type(span_of(r->stream.content_type), SPAN(FRAMED_TYPE));
-	if (r->stream.framed)
-		r->stream.content_type[0] = '\0';
-	r->streaming = r->stream.framed ||
-	    (is_good(r) && r->order->turn->stream &&
-		header_is_type(span_of(r->stream.content_type), SPAN(STREAM_TYPE)));
+	take_form(r);
 	memcpy(r->error_type, head->error_type, sizeof(r->error_type));
 	r->whole.max = is_good(r) ? ANSWER_MAX : ERROR_BODY_MAX;
 	return 0;
@@ -180,13 +189,14 @@ refuse_with(struct relay *r, struct span body)
 	return -1;
 }
 
-/* A whole answer of a good status: JSON of this API, or else it is none. */
+/* A whole answer of a good status: JSON that is no error, or else it is none. */
 static int
 check_whole(struct relay *r, struct span body)
 {
-	enum { AT_TYPE, AT_USAGE };
-	struct json_member m[] = { { .name = SPAN("type") }, { .name = SPAN("usage") } };
+	enum { AT_TYPE, AT_ERROR };
+	struct json_member m[] = { { .name = SPAN("type") }, { .name = SPAN("error") } };
 	struct json_fault fault;
+	bool error;
 
 	if (r->status == 204 || span_trim(body).n == 0 || json_empty(span_trim(body)))
 		return fail(r, FAULT_UP_ANSWER, "The upstream answered with nothing.");
@@ -194,16 +204,14 @@ check_whole(struct relay *r, struct span body)
 		return fail(
 		    r, FAULT_UP_ANSWER, "The upstream's answer is not JSON, or it was cut off.");
 	}
-	if (span_eq(m[AT_TYPE].value, SPAN("\"error\""))) {
+	error = span_eq(m[AT_TYPE].value, SPAN("\"error\"")) ||
+	    (r->kind->chat && m[AT_ERROR].value.p && json_type(m[AT_ERROR].value) != 'z');
+	if (error)
 		return refuse_with(r, body);
-	}
 	if (r->order->turn->stream) {
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream answered with JSON instead of an event stream.");
 	}
-	if (json_type(m[AT_USAGE].value) == 'o')
-		usage_set(&r->out->usage, m[AT_USAGE].value);
-	r->out->counted = r->order->op == OP_MESSAGES;
 	return 0;
 }
 
@@ -215,6 +223,10 @@ edit_whole(struct relay *r, struct span *body)
 		return 0;
 	r->stream.edited.len = 0;
 	switch (r->kind->whole(&r->ask, *body, &r->stream.edited)) {
+	case KIND_RECKONED:
+		r->out->estimated = true;
+		*body = buf_span(&r->stream.edited);
+		return 0;
 	case KIND_EDITED:
 		*body = buf_span(&r->stream.edited);
 		return 0;
@@ -223,6 +235,16 @@ edit_whole(struct relay *r, struct span *body)
 	default:
 		return fail(r, FAULT_UP_ANSWER, "The upstream's answer cannot be understood.");
 	}
+}
+
+static void
+count_whole(struct relay *r, struct span body)
+{
+	struct span usage = json_find(body, SPAN("usage"));
+
+	if (json_type(usage) == 'o')
+		usage_set(&r->out->usage, usage);
+	r->out->counted = r->order->op == OP_MESSAGES;
 }
 
 /* Tells a whole message in the words of the client's dialect; *body becomes what is to be sent. */
@@ -256,7 +278,10 @@ pass_whole(struct relay *r)
 	if (!is_good(r))
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream answered with a status that is none of this API's.");
-	if (check_whole(r, body) || edit_whole(r, &body) || retell_whole(r, &body))
+	if (check_whole(r, body) || edit_whole(r, &body))
+		return -1;
+	count_whole(r, body);
+	if (retell_whole(r, &body))
 		return -1;
 	return answer_whole(r->order->answer, r->status, type, buf_span(&r->stream.lines), body)
 	    ? gone(r)
@@ -267,7 +292,7 @@ pass_whole(struct relay *r)
 static void
 conclude(struct relay *r, enum fault f, const char *reason)
 {
-	if (r->out->refusal.fault)
+	if (r->out->refusal.fault || (r->streaming && !f && stream_end(&r->stream)))
 		return;
 	if (r->stream.meter.closed) {
 		r->out->counted = true;
@@ -446,7 +471,9 @@ try_target(struct relay *r, const struct target *target)
 		.turn = o->turn,
 		.op = o->op,
 		.query = o->query,
-		.params = o->params };
+		.params = o->params,
+		.request_id = span_of(o->answer->request_id),
+		.input_estimate = o->input_estimate };
 	start_target(r, target);
 	if (r->kind->answer)
 		ask_built_in(r);
@@ -498,7 +525,8 @@ relay_forward(struct relay *r, const struct relay_order *order, struct outcome *
 		    order->answer->request_id, out->target->upstream->name,
 		    fault_row(out->refusal.fault)->name, refusal_status(&out->refusal));
 	}
-	out->estimated = r->streaming && meter_complete(&r->stream.meter, &out->usage);
+	if (r->streaming)
+		out->estimated = stream_reckons(&r->stream, &out->usage);
 	out->begun = order->answer->begun;
 	watch_remove(r->watch, client);
 }

@@ -25,7 +25,8 @@ struct relay_order {
 	char *const *params;
 	struct spool *body;
 	struct answer *answer;
-	int64_t started_ms; /* monotonic */
+	uint64_t input_estimate; /* tokens */
+	int64_t started_ms;	 /* monotonic */
 };
 
 struct relay; /* the memory of a thread's relays, kept between calls */

@@ -60,8 +60,8 @@ on_error_event(struct stream *s, const struct sse_event *ev, struct span data)
 		return outcome_fail(s->out, FAULT_UP_ANSWER, "The upstream's error is too large.");
 	s->kind->refusal(&(struct complaint){ .status = 200, .body = data }, refusal);
 	s->out->refusal_lines = buf_span(&s->lines);
-	/* What came in frames is no event of the API's yet: it has no request id. */
-	if ((s->answer->begun || s->meter.opened) && refusal->body.p && !s->framed &&
+	/* What came in another form is no event of the API's yet: it has no request id. */
+	if ((s->answer->begun || s->meter.opened) && refusal->body.p && s->form == STREAM_EVENTS &&
 	    !s->answer->dialect->event)
 		return pass_error(s, ev);
 	return -1;
@@ -251,10 +251,56 @@ on_frames(struct stream *s, struct span chunk)
 	return rc && !s->meter.closed ? outcome_fail(s->out, FAULT_UP_ANSWER, why) : 0;
 }
 
+/* Passes on what chunks have made; rc and why tell how they were taken. */
+static int
+pass_chunks(struct stream *s, int rc, const char *why)
+{
+	if (s->chunking.events.len > 0 && on_events(s, buf_span(&s->chunking.events)))
+		return -1;
+	return rc && !s->meter.closed ? outcome_fail(s->out, FAULT_UP_ANSWER, why) : 0;
+}
+
 int
 stream_feed(struct stream *s, struct span bytes)
 {
-	return s->framed ? on_frames(s, bytes) : on_events(s, bytes);
+	const char *why = "";
+
+	switch (s->form) {
+	case STREAM_FRAMES:
+		return on_frames(s, bytes);
+	case STREAM_CHUNKS:
+		return pass_chunks(s, chunking_feed(&s->chunking, bytes, &why), why);
+	default:
+		return on_events(s, bytes);
+	}
+}
+
+int
+stream_end(struct stream *s)
+{
+	const char *why = "";
+
+	return s->form == STREAM_CHUNKS && !s->meter.closed
+	    ? pass_chunks(s, chunking_end(&s->chunking, &why), why)
+	    : 0;
+}
+
+void
+stream_take_form(struct stream *s, enum stream_form form)
+{
+	s->form = form;
+	if (form != STREAM_EVENTS)
+		s->content_type[0] = '\0';
+	if (form == STREAM_CHUNKS)
+		chunking_begin(&s->chunking, s->ask);
+}
+
+bool
+stream_reckons(const struct stream *s, struct usage *usage)
+{
+	bool completed = meter_complete(&s->meter, usage);
+
+	return completed || (s->form == STREAM_CHUNKS && chatstream_reckons(&s->chunking.chat));
 }
 
 void
@@ -266,6 +312,7 @@ stream_init(struct stream *s)
 		.joined = buf_make(EVENT_MAX),
 		.lines = buf_make(HEAD_MAX) };
 	framing_init(&s->framing);
+	chunking_init(&s->chunking);
 	spool_init(&s->error, NULL, ERROR_BODY_MAX);
 }
 
@@ -284,7 +331,7 @@ stream_target(struct stream *s, const struct ask *ask, const struct kind *kind, 
 	s->kind = kind;
 	s->sse = (struct sse){ 0 };
 	s->content_type[0] = '\0';
-	s->framed = false;
+	s->form = STREAM_EVENTS;
 	s->meter = (struct meter){ 0 };
 	s->error.folder = folder;
 	if (s->answer->dialect->begin)
@@ -299,6 +346,7 @@ void
 stream_rest(struct stream *s)
 {
 	framing_reset(&s->framing);
+	chunking_reset(&s->chunking);
 	buf_reset(&s->edited, HOLD_KEEP);
 	buf_reset(&s->told, HOLD_KEEP);
 	buf_reset(&s->hold, HOLD_KEEP);
@@ -311,6 +359,7 @@ void
 stream_free(struct stream *s)
 {
 	framing_free(&s->framing);
+	chunking_free(&s->chunking);
 	buf_free(&s->edited);
 	buf_free(&s->told);
 	buf_free(&s->hold);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/spool.h"
+#include "chunking.h"
 #include "framing.h"
 #include "outcome.h"
 #include "upstream/kind.h"
@@ -17,9 +18,13 @@
 
 #define STREAM_TYPE "text/event-stream"
 
+/* What an upstream's events come in. */
+enum stream_form { STREAM_EVENTS, STREAM_FRAMES, STREAM_CHUNKS };
+
 struct stream {
 	/* Memory that is kept between calls. */
 	struct framing framing;
+	struct chunking chunking;
 	struct buf edited; /* an event, or a whole answer, that was changed */
 	struct buf told;   /* the same in the words of another dialect */
 	struct buf hold;   /* the beginning of an event whose end has not come yet */
@@ -38,7 +43,7 @@ struct stream {
 	struct sse sse;
 	struct retelling retelling; /* of a dialect that tells events in words of its own */
 	char content_type[128];	    /* the upstream's; empty: ours */
-	bool framed;		    /* its events are in frames */
+	enum stream_form form;
 	struct meter meter;
 	int64_t closed_ms; /* when message_stop came */
 };
@@ -56,9 +61,20 @@ void stream_target(
 /* Sends status and headers of a stream. -1: the outcome says why. */
 MUST_CHECK int stream_begin(struct stream *s);
 
+/* Says what the answer's events come in. */
+void stream_take_form(struct stream *s, enum stream_form form);
+
 /* Takes the next bytes of the upstream's and passes the events on that they complete. -1: the
  * outcome says why. */
 MUST_CHECK int stream_feed(struct stream *s, struct span bytes);
+
+/* The upstream has ended its answer as HTTP has it, which may complete the message. -1: the outcome
+ * says why. */
+MUST_CHECK int stream_end(struct stream *s);
+
+/* Whether counts of it are an estimate; usage is completed where it was cut before its count came.
+ */
+bool stream_reckons(const struct stream *s, struct usage *usage);
 
 /* Frees what a call has left behind. */
 void stream_rest(struct stream *s);

@@ -40,6 +40,12 @@
 #define HOLD_KEEP      (16 * KIB) /* what a stream's buffer keeps between calls */
 #define MESSAGE_MAX    1024u	  /* an error message of ours */
 
+/* A chat completion's stream while it becomes one of the Messages API. */
+#define CHAT_WAITING_MAX (16 * MIB) /* text that cannot go on yet, and arguments of open calls */
+#define CHAT_PARTS_MAX	 1024u	    /* blocks of one answer */
+#define CHAT_PARTS_KEEP	 8u	    /* whose memory is kept between calls, */
+#define CHAT_KEEP	 KIB	    /* so much of each text */
+
 /* A frame of Bedrock's event stream: the format's own limits. */
 #define EVENTSTREAM_HEADERS_MAX (128 * KIB)
 #define EVENTSTREAM_PAYLOAD_MAX (16 * MIB)

@@ -48,8 +48,9 @@ struct turn {
 	size_t open_at; /* of the body's first brace */
 	struct turn_place places[TURN_MEMBERS];
 	bool wants_usage; /* a stream is to tell it at its end, where the dialect does not always */
-	bool threaded;	  /* it begins a thread or goes on with one */
-	bool bound;	  /* it names a container or files, which are known to one account only */
+	bool hides_thinking; /* what the model thinks is not to be told */
+	bool threaded;	     /* it begins a thread or goes on with one */
+	bool bound; /* it names a container or files, which are known to one account only */
 };
 
 /* Why a call is refused or ends early, ready to be written in any dialect. */

@@ -114,6 +114,13 @@ given(const struct json_member *m)
 	return m->seen > 0 && json_type(m->value) != 'z';
 }
 
+static bool
+hides_thinking(struct span thinking)
+{
+	return span_eq(json_find(thinking, SPAN("type")), SPAN("\"disabled\"")) ||
+	    span_eq(json_find(thinking, SPAN("display")), SPAN("\"omitted\""));
+}
+
 static enum fault
 read_members(const struct json_member *m, struct span body, enum op op, struct turn *out,
     struct refusal *why)
@@ -140,6 +147,7 @@ read_members(const struct json_member *m, struct span body, enum op op, struct t
 		out->places[i] = messages_place(body, &m[i]);
 	while (body.p[out->open_at] != '{')
 		out->open_at++;
+	out->hides_thinking = hides_thinking(m[TURN_THINKING].value);
 	out->threaded = given(&m[TURN_THREAD]);
 	out->bound = given(&m[TURN_CONTAINER]) || names_files(body);
 	return FAULT_NONE;

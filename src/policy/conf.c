@@ -420,6 +420,7 @@ upstream_free(struct conf_upstream *u)
 	free(u->anthropic_version);
 	free(u->workspace_id);
 	namelist_clear(&u->beta_allow);
+	namelist_clear(&u->may_drop);
 	namelist_clear(&u->regions);
 }
 

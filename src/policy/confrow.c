@@ -85,6 +85,8 @@ static const struct confrow upstream_rows[] = {
 	    .max = 256 },
 	{ "beta_allow", .set = confvalue_betas, .list = true, .empty = true,
 	    .at = AT(conf_upstream, beta_allow), .min = 1, .max = 256 },
+	{ "may_drop", .set = confvalue_texts, .list = true, .at = AT(conf_upstream, may_drop),
+	    .min = 1, .max = 256 },
 };
 
 static const struct confrow model_rows[] = {

@@ -17,12 +17,14 @@ struct need {
 	bool api_key; /* it must have one, or credentials for a cloud */
 	bool aws, google;
 	bool pace;
+	bool drops; /* it may leave members of a request out */
 };
 
 static const struct need needs[] = {
 	{ "anthropic", .url = true, .api_key = true },
 	{ BEDROCK, .url = true, .aws = true },
 	{ VERTEX, .url = true, .google = true },
+	{ "openai", .url = true, .drops = true },
 	{ "echo", .pace = true },
 };
 
@@ -224,6 +226,8 @@ confupstream_check(const struct conf *c, struct conf_upstream *u, struct finding
 	check_url(u, need, f);
 	check_credential(u, need, f);
 	check_clouds(u, need, f);
+	if (u->may_drop.n > 0 && !need->drops)
+		useless(u, "may_drop", f);
 	if (u->pace_ms && !need->pace)
 		useless(u, "pace_ms", f);
 	return 0;

@@ -41,6 +41,7 @@ struct conf_upstream {
 	char *workspace_id; /* sent as anthropic-workspace-id instead of the client's; or NULL */
 	struct namelist beta_allow; /* globs of anthropic-beta */
 	bool beta_given;	    /* beta_allow was given */
+	struct namelist may_drop;   /* globs of request members; of kind openai */
 	struct namelist regions;    /* never empty: default_region when not given */
 	bool any_model;
 	const char *owner; /* the workspace that it belongs to; NULL: everybody's */

@@ -21,6 +21,8 @@ struct ask {
 	struct span secret;  /* the upstream's key or token; empty: the request will be signed */
 	struct span query;   /* of the client's URL, without the question mark */
 	char *const *params; /* the CGI variables of the request, NULL-ended */
+	struct span request_id;
+	uint64_t input_estimate; /* tokens */
 };
 
 /* An error of an upstream: an answer with an error status, or, with a good one, the data of an
@@ -34,14 +36,16 @@ struct complaint {
 /* What a kind did with bytes that it was shown. */
 enum kind_edit {
 	KIND_AS_IT_IS,
-	KIND_EDITED, /* out holds what is to stand in their place */
-	KIND_FAILED, /* they are none that this kind sends, or too large */
+	KIND_EDITED,   /* out holds what is to stand in their place */
+	KIND_RECKONED, /* the same, with counts that are ours: the upstream gave none */
+	KIND_FAILED,   /* they are none that this kind sends, or too large */
 };
 
 struct kind {
 	const char *name;
 	bool bound;	 /* threads, containers and files of its account can be spoken of */
 	bool reads_body; /* its request wants ask.body */
+	bool chat;	 /* its streams are a chat completion's (chatstream) */
 	/* Makes the request. FAULT_NONE, or why there is none: FAULT_HEADERS when it does not fit
 	 * its bounds, or what *why tells. NULL in a built-in kind. */
 	enum fault (*request)(const struct ask *ask, struct hreq *out, struct refusal *why);

@@ -190,6 +190,8 @@ head_line(struct transfer_head *h, struct span name, struct span value)
 		take_value(value, h->content_type, sizeof(h->content_type));
 	} else if (strcmp(lower, "request-id") == 0 || strcmp(lower, "x-amzn-requestid") == 0) {
 		take_value(value, h->request_id, sizeof(h->request_id));
+	} else if (strcmp(lower, "x-request-id") == 0 && !h->request_id[0]) {
+		take_value(value, h->request_id, sizeof(h->request_id)); /* OpenAI's */
 	} else if (strcmp(lower, "x-amzn-errortype") == 0) {
 		take_value(value, h->error_type, sizeof(h->error_type));
 	} else if (strcmp(lower, "content-encoding") == 0) {

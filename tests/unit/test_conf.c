@@ -8,7 +8,7 @@
 #include "unit/check.h"
 #include "unit/guard.h"
 
-static const char *const kinds[] = { "anthropic", "bedrock", "vertex", "echo", NULL };
+static const char *const kinds[] = { "anthropic", "bedrock", "vertex", "openai", "echo", NULL };
 
 #define ECHO "upstream \"e\" { kind = \"echo\" }\n"
 
@@ -121,8 +121,8 @@ static const struct {
 	    "f: warning: no upstream is in the default_region \"eu\": calls without a region in their path are refused\n" },
 	{ "no kind", "upstream u {\n}",
 	    "f:1: upstream \"u\" has no kind: give kind = \"anthropic\"\n" },
-	{ "a kind that is not there", "upstream u { kind = openai url = http://127.0.0.1 }",
-	    "f:1: kind = \"openai\": this version has \"anthropic\", \"bedrock\", \"vertex\", \"echo\"\n" },
+	{ "a kind that is not there", "upstream u { kind = gemini url = http://127.0.0.1 }",
+	    "f:1: kind = \"gemini\": this version has \"anthropic\", \"bedrock\", \"vertex\", \"openai\", \"echo\"\n" },
 	{ "what Bedrock needs", "upstream u { kind = bedrock }",
 	    "f:1: upstream \"u\" has no credential: give credentials = \"env\", \"metadata\", \"file:/path\" or \"bearer:/path\"\n"
 	    "f:1: upstream \"u\" has no aws_region: give one, such as \"eu-central-1\"\n" },
@@ -175,6 +175,14 @@ static const struct {
 	    "f:1: warning: upstream \"u\": kind anthropic uses no aws_region, aws_service or aws_profile\n"
 	    "f:1: warning: upstream \"u\": kind anthropic uses no google_project or google_location\n"
 	    "f:1: warning: upstream \"u\": kind anthropic uses no beta_allow or anthropic_version: both pass as the client sent them\n" },
+	{ "what may be dropped where all goes",
+	    "upstream u { kind = anthropic url = https://h api_key_env = K may_drop = { top_k } }",
+	    "f:1: warning: upstream \"u\": kind anthropic uses no may_drop\n" },
+	{ "a server of chat completions in a cloud",
+	    "upstream u { kind = openai auth = sigv4 aws_region = x }",
+	    "f:1: upstream \"u\" has no url: give url = \"https://host\"\n"
+	    "f:1: warning: upstream \"u\": kind openai uses no auth = \"sigv4\"\n"
+	    "f:1: warning: upstream \"u\": kind openai uses no aws_region, aws_service or aws_profile\n" },
 	{ "what an upstream needs", "upstream u { kind = anthropic }",
 	    "f:1: upstream \"u\" has no url: give url = \"https://host\"\n"
 	    "f:1: upstream \"u\" has no credential: give api_key_file = \"/path\" or api_key_env = \"NAME\"\n" },
@@ -614,6 +622,7 @@ static const char clouds[] =
     "credentials = \"bearer:/run/token\" beta_allow = { \"a-*\", b } }\n"
     "upstream n { kind = anthropic auth = sigv4 aws_region = x aws_service = aws-external-anthropic\n"
     "credentials = metadata workspace_id = wrkspc_1 }\n"
+    "upstream l { kind = openai url = \"http://127.0.0.1:8000/v1/\" may_drop = { top_k, \"tools.*\" } }\n"
     "workspace w { upstreams = { v, n } }\nworkspace o { }";
 
 static void
@@ -649,6 +658,9 @@ test_clouds(struct check *t)
 		    "anthropic");
 		check_same(t, span_of(u[2].workspace_id), SPAN("wrkspc_1"));
 		check_same(t, span_of(u[2].owner), SPAN("w"));
+		check_same(t, span_of(u[3].url), SPAN("http://127.0.0.1:8000/v1"));
+		check_that(t, u[3].may_drop.n == 2 && !u[0].may_drop.n, "openai");
+		check_same(t, span_of(u[3].may_drop.v[1]), SPAN("tools.*"));
 	}
 	conf_free(c);
 	buf_free(&said);

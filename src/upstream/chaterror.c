@@ -1,0 +1,214 @@
+/* chaterror: see the header. */
+#include "upstream/chaterror.h"
+
+#include <stdio.h>
+
+#include "upstream/anthropic.h"
+#include "wire/json.h"
+
+/* What a server says of an error. */
+struct saying {
+	char words[MESSAGE_MAX];
+	char type[64], code[64];
+	uint64_t number; /* a code that is an HTTP status; 0: it is none */
+};
+
+/* An HTTP status where the answer had none of its own: by type or code. */
+static const struct {
+	const char *name;
+	int status;
+} names[] = {
+	{ "insufficient_quota", 402 },
+	{ "billing_hard_limit_reached", 402 },
+	{ "billing_not_active", 402 },
+	{ "authentication_error", 401 },
+	{ "invalid_api_key", 401 },
+	{ "permission_error", 403 },
+	{ "rate_limit_exceeded", 429 },
+	{ "rate_limit_error", 429 },
+	{ "requests", 429 },
+	{ "tokens", 429 },
+	{ "invalid_request_error", 400 },
+	{ "BadRequestError", 400 },
+	{ "context_length_exceeded", 400 },
+	{ "exceed_context_size_error", 400 },
+	{ "not_found_error", 404 },
+	{ "NotFoundError", 404 },
+	{ "model_not_found", 404 },
+	{ "unavailable_error", 529 },
+	{ "overloaded_error", 529 },
+	{ "engine_overloaded_error", 529 },
+};
+
+/* The codes and types of an account without money: their status is that of a limit. */
+static bool
+is_unpaid(const struct saying *s)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && names[i].status == 402; i++)
+		if (strcmp(s->code, names[i].name) == 0 || strcmp(s->type, names[i].name) == 0)
+			return true;
+	return false;
+}
+
+static int
+status_of(const struct saying *s)
+{
+	if (s->number)
+		return (int)s->number;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(s->code, names[i].name) == 0)
+			return names[i].status;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(s->type, names[i].name) == 0)
+			return names[i].status;
+	return 500;
+}
+
+static void
+take_words(struct span value, struct saying *s)
+{
+	struct buf text = buf_make(ERROR_BODY_MAX);
+
+	if (json_string(value, &text) == 0)
+		(void)snprintf(
+		    s->words, sizeof(s->words), "%.*s", (int)text.len, text.len ? text.p : "");
+	buf_free(&text);
+}
+
+/* What FastAPI says of a request that it does not take: a text, or a list of what is wrong. */
+static void
+take_detail(struct span detail, struct saying *s)
+{
+	struct span one;
+
+	if (json_type(detail) == 'a') {
+		one = json_next(&detail);
+		take_words(json_find(one, SPAN("msg")), s);
+	} else {
+		take_words(detail, s);
+	}
+}
+
+static void
+read_saying(struct span body, struct saying *s)
+{
+	struct span error = json_find(body, SPAN("error"));
+	struct span code;
+
+	if (json_type(error) != 'o' && json_type(error) != 's')
+		error = body;	       /* vLLM of old */
+	if (json_type(error) == 's') { /* Ollama */
+		take_words(error, s);
+		return;
+	}
+	take_words(json_find(error, SPAN("message")), s);
+	json_field(json_find(error, SPAN("type")), s->type, sizeof(s->type));
+	code = json_find(error, SPAN("code"));
+	json_field(code, s->code, sizeof(s->code));
+	if (json_u64(code, 599, &s->number) || s->number < 400)
+		s->number = 0;
+	if (!s->words[0])
+		take_detail(json_find(error, SPAN("detail")), s);
+}
+
+/* How long a name of our account at text is, as OpenAI's words have it. */
+static size_t
+account_at(const char *text)
+{
+	static const char *const names_of[] = { "org-", "proj_", "sk-" };
+
+	for (size_t i = 0; i < sizeof(names_of) / sizeof(*names_of); i++) {
+		size_t n = strlen(names_of[i]);
+		size_t rest = strspn(text + n * (strncmp(text, names_of[i], n) == 0),
+		    "*-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+		if (strncmp(text, names_of[i], n) == 0 && rest >= 8)
+			return n + rest;
+	}
+	return 0;
+}
+
+static void
+scrub(char *text)
+{
+	static const char instead[] = "(account)";
+	char *to = text;
+
+	for (const char *p = text; *p;) {
+		size_t n = account_at(p);
+
+		if (n >= sizeof(instead) - 1) {
+			memcpy(to, instead, sizeof(instead) - 1);
+			to += sizeof(instead) - 1;
+			p += n;
+		} else {
+			*to++ = *p++;
+		}
+	}
+	*to = '\0';
+}
+
+static bool
+is_too_long(const struct saying *s)
+{
+	return strcmp(s->code, "context_length_exceeded") == 0 ||
+	    strcmp(s->type, "exceed_context_size_error") == 0 ||
+	    strstr(s->words, "maximum context length");
+}
+
+static void
+refuse_with(int status, const struct saying *s, struct refusal *out)
+{
+	bool long_prompt = status == 400 && is_too_long(s);
+
+	out->fault = FAULT_UP_ERROR;
+	out->status = status;
+	(void)snprintf(out->type, sizeof(out->type), "%s", fault_type_of_status(status));
+	refusal_set(
+	    out, FAULT_UP_ERROR, "%s%s", long_prompt ? "prompt is too long: " : "", s->words);
+}
+
+/* The statuses that the API has, for those that only these servers use. */
+static int
+api_status(int status)
+{
+	switch (status) {
+	case 422:
+		return 400;
+	case 503:
+		return 529;
+	default:
+		return status;
+	}
+}
+
+void
+chaterror_refusal(const struct complaint *c, struct refusal *out)
+{
+	struct saying s = { 0 };
+	int said, status;
+
+	read_saying(span_trim(c->body), &s);
+	said = c->status >= 400 ? c->status : status_of(&s);
+	status = api_status(said);
+	*out = (struct refusal){ 0 };
+	if (status == 401 || status == 402 || status == 403 || is_unpaid(&s)) {
+		anthropic_refuse_credential(said, out);
+		return;
+	}
+	scrub(s.words);
+	if (s.words[0]) {
+		refuse_with(status, &s, out);
+		return;
+	}
+	/* That there is nothing at the path is our configuration's fault, said by some other
+	 * server. */
+	if (status == 404 || status == 405 || status == 407) {
+		refusal_set(out, FAULT_UP_ANSWER,
+		    "The upstream answered HTTP %d without an error of a chat completion's.", said);
+		return;
+	}
+	(void)snprintf(
+	    s.words, sizeof(s.words), "The upstream answered HTTP %d without a reason.", said);
+	refuse_with(status, &s, out);
+}

@@ -1,0 +1,187 @@
+/* chatstream: see the header. */
+#include "upstream/chatstream.h"
+
+#include "base/limits.h"
+#include "wire/json.h"
+
+#define TOO_LARGE "The upstream sent an event that is too large."
+#define NO_CHUNK  "The upstream sent a chunk that is none of a chat completion's."
+#define BROKE_OFF "The upstream ended its stream before the message was complete."
+
+static int
+fail(struct chatstream *c, const char *why)
+{
+	c->blocks.why = why;
+	return -1;
+}
+
+/* The first choice is the only one that was asked for. */
+static int
+take_choice(struct chatstream *c, struct span choice)
+{
+	struct span delta = { NULL, 0 }, finish = delta, matched = delta, name, value, calls;
+	struct chatblocks *b = &c->blocks;
+	uint64_t index = 0;
+
+	while ((value = json_next_member(&choice, &name)).p) {
+		if (span_eq(name, SPAN("\"delta\"")))
+			delta = value;
+		else if (span_eq(name, SPAN("\"finish_reason\"")))
+			finish = value;
+		else if (span_eq(name, SPAN("\"index\"")))
+			(void)!json_u64(value, INT64_MAX, &index);
+		else if (span_eq(name, SPAN("\"stop_reason\"")) ||
+		    span_eq(name, SPAN("\"matched_stop\"")))
+			matched = json_type(value) == 's' ? value : matched;
+	}
+	if (index != 0)
+		return 0;
+	if (chatwords_said(delta, chatblocks_text, b))
+		return b->why ? -1 : fail(c, NO_CHUNK);
+	calls = json_find(delta, SPAN("tool_calls"));
+	while ((value = json_next(&calls)).p)
+		if (chatblocks_call(b, value))
+			return -1;
+	chatwords_stop(&b->stop, finish, matched);
+	return b->stop.failed ? fail(c, BROKE_OFF) : 0;
+}
+
+static int
+put_message_start(struct chatstream *c, struct span id)
+{
+	struct buf *out = c->blocks.out;
+	struct usage usage = { 0 };
+
+	c->opened = true;
+	chatwords_reckon(&usage, c->blocks.ask, 0);
+	return buf_add(out,
+		   SPAN("event: message_start\ndata: {\"type\":\"message_start\",\"message\":")) ||
+		chatwords_put_head(c->blocks.ask, id, out) ||
+		buf_add(out, SPAN("],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":")) ||
+		chatwords_put_usage(&usage, out) || buf_add(out, SPAN("}}\n\n"))
+	    ? -1
+	    : 0;
+}
+
+/* An error in the server's words, on one line: JSON has line ends only where a blank does as well.
+ */
+static int
+put_error(struct buf *out, struct span data)
+{
+	size_t start;
+
+	if (buf_add(out, SPAN("event: error\ndata: ")))
+		return -1;
+	start = out->len;
+	if (buf_add(out, data))
+		return -1;
+	for (size_t i = start; i < out->len; i++)
+		if (out->p[i] == '\n' || out->p[i] == '\r')
+			out->p[i] = ' ';
+	return buf_add(out, SPAN("\n\n"));
+}
+
+static int
+end_message(struct chatstream *c)
+{
+	struct chatblocks *b = &c->blocks;
+
+	if (chatblocks_end(b))
+		return -1;
+	if (!c->counted)
+		chatwords_reckon(&c->usage, b->ask, b->told);
+	c->closed = true;
+	return buf_add(b->out,
+		   SPAN("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{")) ||
+		chatwords_put_stop(&b->stop, b->out) || buf_add(b->out, SPAN("},\"usage\":")) ||
+		chatwords_put_usage(&c->usage, b->out) ||
+		buf_add(
+		    b->out, SPAN("}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"))
+	    ? -1
+	    : 0;
+}
+
+static int
+take_chunk(struct chatstream *c, struct span data)
+{
+	enum { AT_CHOICES, AT_USAGE, AT_ID, AT_ERROR, AT_MESSAGE, AT_DETAIL, MEMBERS };
+	struct json_member m[MEMBERS] = { { .name = SPAN("choices") }, { .name = SPAN("usage") },
+		{ .name = SPAN("id") }, { .name = SPAN("error") }, { .name = SPAN("message") },
+		{ .name = SPAN("detail") } };
+	struct span *choices = &m[AT_CHOICES].value;
+	struct json_fault fault;
+	struct span choice;
+
+	if (json_scan(data, JSON_DEPTH_MAX, m, MEMBERS, &fault))
+		return fail(c, NO_CHUNK);
+	if ((m[AT_ERROR].value.p && json_type(m[AT_ERROR].value) != 'z') ||
+	    (!choices->p && (m[AT_MESSAGE].value.p || m[AT_DETAIL].value.p)))
+		return put_error(c->blocks.out, data);
+	if (!c->opened && choices->p && put_message_start(c, m[AT_ID].value))
+		return -1;
+	c->counted = chatwords_usage(&c->usage, m[AT_USAGE].value) || c->counted;
+	while ((choice = json_next(choices)).p)
+		if (take_choice(c, choice))
+			return -1;
+	return 0;
+}
+
+static int
+take(struct chatstream *c, struct span data)
+{
+	if (c->closed)
+		return 0;
+	if (!span_eq(span_trim(data), SPAN("[DONE]")))
+		return take_chunk(c, data);
+	return c->blocks.stop.told ? end_message(c) : fail(c, BROKE_OFF);
+}
+
+/* Ends what began with events: *why tells what went wrong. */
+static int
+told(struct chatstream *c, int rc, const char **why)
+{
+	*why = c->blocks.why ? c->blocks.why : TOO_LARGE;
+	c->blocks.out = NULL;
+	return rc;
+}
+
+int
+chatstream_take(struct chatstream *c, struct span data, struct buf *events, const char **why)
+{
+	c->blocks.out = events;
+	return told(c, take(c, data), why);
+}
+
+int
+chatstream_end(struct chatstream *c, struct buf *events, const char **why)
+{
+	bool whole = c->opened && !c->closed && c->blocks.stop.told && c->counted;
+
+	c->blocks.out = events;
+	return told(c, whole ? end_message(c) : 0, why);
+}
+
+bool
+chatstream_reckons(const struct chatstream *c)
+{
+	return c->opened && !c->counted;
+}
+
+void
+chatstream_begin(struct chatstream *c, const struct ask *ask)
+{
+	chatblocks_begin(&c->blocks, ask);
+	*c = (struct chatstream){ .blocks = c->blocks };
+}
+
+void
+chatstream_rest(struct chatstream *c)
+{
+	chatblocks_rest(&c->blocks);
+}
+
+void
+chatstream_free(struct chatstream *c)
+{
+	chatblocks_free(&c->blocks);
+}
