@@ -6,7 +6,7 @@ A model without a section is Bedrock's in `eu` and Anthropic's in `us`; the othe
 import datetime
 import stat
 
-from . import bedrock, scripts, sigv4, upstream, vertex
+from . import bedrock, openai, scripts, sigv4, upstream, vertex
 from .proc import give_to_web_user, scratch_dir
 
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
@@ -14,6 +14,7 @@ SECRET = "secret/of+the+account/0123456789abcdefghij"
 SESSION = "session+token/of+temporary==credentials"
 BEARER = "ABSKbedrock-api-key-0123456789"
 FOUNDRY_KEY = "foundry-key-0123456789"
+OPENAI_KEY = "sk-proj-openai-key-0123456789"
 EU, US = "eu-central-1", "us-east-1"
 
 
@@ -69,6 +70,7 @@ class Clouds:
         self.bedrock_us = bedrock.Bedrock(sigv4.Signer(ACCESS_KEY, SECRET, US, "bedrock"), BEARER)
         self.vertex = vertex.Vertex(self.tokens)
         self.anthropic = upstream.Upstream()
+        self.openai = openai.OpenAI(OPENAI_KEY)
         self.foundry = upstream.Upstream()
         self.own = upstream.Upstream()
         self.mantle = Native(sigv4.Signer(ACCESS_KEY, SECRET, US, "bedrock-mantle"))
@@ -84,6 +86,7 @@ class Clouds:
             "google": self.put("google.json", self.tokens.account()),
             "bearer": self.put("bearer", BEARER + "\n"),
             "foundry": self.put("foundry", FOUNDRY_KEY + "\n"),
+            "openai": self.put("openai", OPENAI_KEY + "\n"),
             "anthropic": self.put("anthropic", "sk-ant-the-own-key\n"),
         }
 
@@ -103,7 +106,7 @@ class Clouds:
 
     def secrets(self):
         """What may stand in no log."""
-        return [SECRET, SESSION, BEARER, FOUNDRY_KEY, "ya29.token-", "PRIVATE KEY"]
+        return [SECRET, SESSION, BEARER, FOUNDRY_KEY, OPENAI_KEY, "ya29.token-", "PRIVATE KEY"]
 
     def sections(self):
         """For a Site, which formats them."""
@@ -176,6 +179,19 @@ upstream "anthropic-us" {
     regions = { "us" }
     any_model = true
 }
+upstream "openai-eu" {
+    kind = "openai"
+    url = "@openai@"
+    api_key_file = "@file-openai@"
+    regions = { "eu" }
+}
+upstream "openai-lenient" {
+    kind = "openai"
+    url = "@openai@/v1"
+    api_key_file = "@file-openai@"
+    may_drop = { "top_k", "context_management", "messages.content.citations", "thinking", "output_config.effort" }
+    regions = { "eu" }
+}
 @natives@
 upstream "foundry" {
     kind = "anthropic"
@@ -200,6 +216,16 @@ model "on-vertex-odd" {
 }
 model "on-anthropic" {
     target "anthropic-eu" { id = "claude-sonnet-4-5-20250929" }
+}
+model "on-openai" {
+    target "openai-eu" { id = "gpt-oss-120b" }
+}
+model "on-openai-lenient" {
+    target "openai-lenient" { id = "gpt-oss-20b" }
+}
+model "openai-then-anthropic" {
+    target "openai-eu" { id = "gpt-oss-first" }
+    target "anthropic-eu" { id = "claude-second" }
 }
 model "on-mantle" {
     target "mantle" { id = "anthropic.claude-haiku-5-5" }
