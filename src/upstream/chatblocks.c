@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/num.h"
 #include "wire/json.h"
 
 #define TOO_LARGE    "The upstream sent an event that is too large."
@@ -38,15 +39,19 @@ delta_head(enum chatpart_kind kind)
 	}
 }
 
-/* Whether an escape stands at `at` that is half of a pair for one character: the first half or the
- * second, by its third digit. */
-static bool
-is_half(struct span text, size_t at, const char *digits)
+enum half { NO_HALF, FIRST_HALF, SECOND_HALF };
+
+/* What the escape at `at` is of a pair for one character: from \ud800 on its first half, from
+ * \udc00 on its second. */
+static enum half
+half_at(struct span text, size_t at)
 {
 	const char *p = text.p + at;
 
-	return text.n >= at + CHATBLOCKS_HALF && p[0] == '\\' && p[1] == 'u' &&
-	    (p[2] == 'd' || p[2] == 'D') && memchr(digits, p[3], strlen(digits));
+	if (text.n < at + CHATBLOCKS_HALF || p[0] != '\\' || p[1] != 'u' ||
+	    (p[2] != 'd' && p[2] != 'D') || num_hex(p[3]) < 8)
+		return NO_HALF;
+	return num_hex(p[3]) < 12 ? FIRST_HALF : SECOND_HALF;
 }
 
 /* Whether the inside of a JSON string ends in the first half of a pair: servers that cut their
@@ -57,7 +62,7 @@ ends_in_half(struct span text)
 	size_t at = text.n - CHATBLOCKS_HALF;
 	size_t slashes = 0;
 
-	if (text.n < CHATBLOCKS_HALF || !is_half(text, at, "89abAB"))
+	if (text.n < CHATBLOCKS_HALF || half_at(text, at) != FIRST_HALF)
 		return false;
 	while (slashes < at && text.p[at - 1 - slashes] == '\\')
 		slashes++;
@@ -72,7 +77,7 @@ put_delta(struct chatblocks *b, struct span text)
 
 	if (text.n == 0)
 		return 0;
-	if (held.n > 0 && !is_half(text, 0, "cdefCDEF"))
+	if (held.n > 0 && half_at(text, 0) != SECOND_HALF)
 		held = SPAN(NO_CHARACTER);
 	if (ends_in_half(text)) {
 		half = span_cut(text, text.n - CHATBLOCKS_HALF, text.n);
@@ -228,7 +233,7 @@ add_part(struct chatblocks *b, enum chatpart_kind kind)
 {
 	struct chatpart *p;
 
-	if (b->n == b->parts_cap) {
+	if (!b->parts || b->n == b->parts_cap) {
 		size_t cap = b->parts_cap ? 2 * b->parts_cap : 4;
 		struct chatpart *more =
 		    cap > CHAT_PARTS_MAX ? NULL : reallocarray(b->parts, cap, sizeof(*more));

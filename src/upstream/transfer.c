@@ -173,6 +173,14 @@ take_value(struct span value, char *to, size_t size)
 	}
 }
 
+/* Anthropic's, AWS's and OpenAI's. */
+static bool
+is_request_id(const char *name)
+{
+	return strcmp(name, "request-id") == 0 || strcmp(name, "x-amzn-requestid") == 0 ||
+	    strcmp(name, "x-request-id") == 0;
+}
+
 static int
 head_line(struct transfer_head *h, struct span name, struct span value)
 {
@@ -188,10 +196,8 @@ head_line(struct transfer_head *h, struct span name, struct span value)
 	lower[name.n] = '\0';
 	if (strcmp(lower, "content-type") == 0) {
 		take_value(value, h->content_type, sizeof(h->content_type));
-	} else if (strcmp(lower, "request-id") == 0 || strcmp(lower, "x-amzn-requestid") == 0) {
+	} else if (is_request_id(lower) && (lower[0] != 'x' || !h->request_id[0])) {
 		take_value(value, h->request_id, sizeof(h->request_id));
-	} else if (strcmp(lower, "x-request-id") == 0 && !h->request_id[0]) {
-		take_value(value, h->request_id, sizeof(h->request_id)); /* OpenAI's */
 	} else if (strcmp(lower, "x-amzn-errortype") == 0) {
 		take_value(value, h->error_type, sizeof(h->error_type));
 	} else if (strcmp(lower, "content-encoding") == 0) {

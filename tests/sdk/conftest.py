@@ -1,15 +1,20 @@
 """The real hosts with the program behind them, and the client libraries before them."""
 
+import json
+import os
 import pathlib
+import subprocess
 import sys
+import urllib.request
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import clients  # noqa: E402
-from lib import clouds, hosts, messages, postern, upstream  # noqa: E402
+from lib import clouds, hosts, messages, ports, postern, proc, upstream  # noqa: E402
 
+HERE = pathlib.Path(__file__).resolve().parent
 MAX_BODY = 2 * 1024 * 1024
 
 # A model that is there in another region only.
@@ -62,6 +67,60 @@ class CloudGate:
     def close(self):
         self.host.close()
         self.clouds.close()
+
+
+class ChatServer:
+    """A server of chat completions that is none of ours: aimock, out of npm."""
+
+    PROGRAM = clients.BUILD / "aimock-node" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+    KEY = "sk-key-of-the-chat-server"
+
+    def __init__(self, fixtures):
+        self.port = ports.free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        argv = ["node", self.PROGRAM, "-p", self.port, "-f", fixtures, "-c", 3, "--log-level", "silent", "--strict"]
+        environment = {"PATH": os.environ["PATH"], "AIMOCK_API_KEYS": self.KEY}
+        self.child = subprocess.Popen([str(a) for a in argv], env=environment, stdout=subprocess.DEVNULL)
+        proc.wait_until(lambda: ports.accepts(self.port), 60, "the server of chat completions")
+
+    def asked(self):
+        """The body of the last request that it got."""
+        headers = {"authorization": "Bearer " + self.KEY}
+        request = urllib.request.Request(self.url + "/__aimock/journal", headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)[-1]["body"]
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+
+
+CHAT_SECTIONS = """
+upstream "chat" {{
+    kind = "openai"
+    url = "%s"
+    api_key_file = "{provider_key}"
+    regions = {{ "us" }}
+    any_model = true
+}}
+workspace "default" {{ rpm = 0 tpm = 0 }}
+"""
+
+
+class ChatGate:
+    """A host whose one upstream is that server."""
+
+    def __init__(self, host_class):
+        self.server = ChatServer(HERE / "chat_answers.json")
+        self.host = host_class("", sections=CHAT_SECTIONS % self.server.url)
+        self.host.site.provider_key.write_text(self.server.KEY + "\n")
+        self.host.start()
+        self.url = f"http://127.0.0.1:{self.host.port}{self.host.prefix}"
+        self.key = self.host.site.key.text
+
+    def close(self):
+        self.host.close()
+        self.server.close()
 
 
 def pytest_configure(config):
@@ -118,6 +177,15 @@ def cloud_gate(gate, started):
     if ("clouds", host_class) not in started:
         started["clouds", host_class] = CloudGate(host_class)
     return started["clouds", host_class]
+
+
+@pytest.fixture(scope="session")
+def chat_gate(gate, started):
+    """A gate before a server of chat completions, on the same sort of host."""
+    host_class = type(gate.host)
+    if ("chat", host_class) not in started:
+        started["chat", host_class] = ChatGate(host_class)
+    return started["chat", host_class]
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ MODELS = {
     "anthropic": ("on-anthropic", "claude-sonnet-4-5-20250929"),
     "bedrock": ("anthropic.claude-reader",) * 2,
     "vertex": ("on-vertex", "claude-sonnet-4-5@20250929"),
+    "openai": ("on-openai", "gpt-oss-120b"),
 }
 
 

@@ -626,7 +626,7 @@ round_random(struct check *c, struct chunking *k, const struct ask *ask, uint64_
 	assert(rc == 0);
 	check_same(c, content, buf_span(&want));
 	check_that(c,
-	    message.len > 0 && memmem(message.p, message.len, f.ending.p, f.ending.len) != NULL,
+	    message.p && f.ending.p && memmem(message.p, message.len, f.ending.p, f.ending.len),
 	    "'%.*s'", (int)f.ending.len, f.ending.len ? f.ending.p : "");
 	free_random(&r);
 	buf_free(&whole);
