@@ -78,7 +78,9 @@ class ChatServer:
     def __init__(self, fixtures):
         self.port = ports.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        argv = ["node", self.PROGRAM, "-p", self.port, "-f", fixtures, "-c", 3, "--log-level", "silent", "--strict"]
+        newer = list(clients.BUILD.glob("newer-node/node_modules/node-linux-*/bin/node"))
+        argv = [*newer, "node"][:1] + [self.PROGRAM, "-p", self.port, "-f", fixtures, "-c", 3]
+        argv += ["--log-level", "silent", "--strict"]
         environment = {"PATH": os.environ["PATH"], "AIMOCK_API_KEYS": self.KEY}
         self.child = subprocess.Popen([str(a) for a in argv], env=environment, stdout=subprocess.DEVNULL)
         proc.wait_until(lambda: ports.accepts(self.port), 60, "the server of chat completions")
