@@ -22,7 +22,7 @@ WIRE = eventstream header json jwt sigv4 sse uri
 POLICY = admission awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue estimate finding glob \
 	googlecredentials key ledger namelist period price pricelist route tally usage
 DIALECT = envelope messages models refusal
-UPSTREAM = anthropic awssource bedrock bedrockerror chatanswer chatargs chatblocks chaterror chatmessages chatpath \
+UPSTREAM = anthropic awssource bedrock bedrockerror chatanswer chatargs chatblocks chaterror chatlike chatmessages chatpath \
 	chatrequest chatstream chatwords cloud credential echo fetch googlesource headerlist hreq meter openai outbody secretfile \
 	signing source sourced transfer vertex
 STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \

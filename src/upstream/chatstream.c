@@ -15,12 +15,49 @@ fail(struct chatstream *c, const char *why)
 	return -1;
 }
 
+/* A chunk while it is taken. */
+struct taking {
+	struct chatstream *c;
+	size_t pieces;
+	struct span text; /* the last one, and its kind */
+	enum chat_piece kind;
+	bool more; /* it says something else too */
+};
+
+static int
+take_piece(void *arg, enum chat_piece kind, struct span text)
+{
+	struct taking *t = arg;
+
+	t->pieces++;
+	t->text = text;
+	t->kind = kind;
+	return chatblocks_text(&t->c->blocks, kind, text);
+}
+
+static int
+take_delta(struct taking *t, struct span delta)
+{
+	struct chatblocks *b = &t->c->blocks;
+	struct span calls = json_find(delta, SPAN("tool_calls"));
+	struct span call;
+
+	if (chatwords_said(delta, take_piece, t))
+		return b->why ? -1 : fail(t->c, NO_CHUNK);
+	while ((call = json_next(&calls)).p) {
+		t->more = true;
+		if (chatblocks_call(b, call))
+			return -1;
+	}
+	return 0;
+}
+
 /* The first choice is the only one that was asked for. */
 static int
-take_choice(struct chatstream *c, struct span choice)
+take_choice(struct taking *t, struct span choice)
 {
-	struct span delta = { NULL, 0 }, finish = delta, matched = delta, name, value, calls;
-	struct chatblocks *b = &c->blocks;
+	struct span delta = { NULL, 0 }, finish = delta, matched = delta, name, value;
+	struct chatstop *stop = &t->c->blocks.stop;
 	uint64_t index = 0;
 
 	while ((value = json_next_member(&choice, &name)).p) {
@@ -36,14 +73,11 @@ take_choice(struct chatstream *c, struct span choice)
 	}
 	if (index != 0)
 		return 0;
-	if (chatwords_said(delta, chatblocks_text, b))
-		return b->why ? -1 : fail(c, NO_CHUNK);
-	calls = json_find(delta, SPAN("tool_calls"));
-	while ((value = json_next(&calls)).p)
-		if (chatblocks_call(b, value))
-			return -1;
-	chatwords_stop(&b->stop, finish, matched);
-	return b->stop.failed ? fail(c, BROKE_OFF) : 0;
+	if (take_delta(t, delta))
+		return -1;
+	chatwords_stop(stop, finish, matched);
+	t->more = t->more || json_type(finish) == 's';
+	return stop->failed ? fail(t->c, BROKE_OFF) : 0;
 }
 
 static int
@@ -109,6 +143,7 @@ take_chunk(struct chatstream *c, struct span data)
 		{ .name = SPAN("id") }, { .name = SPAN("error") }, { .name = SPAN("message") },
 		{ .name = SPAN("detail") } };
 	struct span *choices = &m[AT_CHOICES].value;
+	struct taking t = { .c = c };
 	struct json_fault fault;
 	struct span choice;
 
@@ -119,18 +154,26 @@ take_chunk(struct chatstream *c, struct span data)
 		return put_error(c->blocks.out, data);
 	if (!c->opened && choices->p && put_message_start(c, m[AT_ID].value))
 		return -1;
-	c->counted = chatwords_usage(&c->usage, m[AT_USAGE].value) || c->counted;
+	t.more = chatwords_usage(&c->usage, m[AT_USAGE].value);
+	c->counted = c->counted || t.more;
 	while ((choice = json_next(choices)).p)
-		if (take_choice(c, choice))
+		if (take_choice(&t, choice))
 			return -1;
+	if (t.pieces == 1 && !t.more)
+		chatlike_note(&c->like, data, t.text, t.kind);
 	return 0;
 }
 
 static int
 take(struct chatstream *c, struct span data)
 {
+	struct span text;
+
 	if (c->closed)
 		return 0;
+	text = chatlike_text(&c->like, data);
+	if (text.p)
+		return chatblocks_text(&c->blocks, c->like.kind, text);
 	if (!span_eq(span_trim(data), SPAN("[DONE]")))
 		return take_chunk(c, data);
 	return c->blocks.stop.told ? end_message(c) : fail(c, BROKE_OFF);
@@ -171,7 +214,8 @@ void
 chatstream_begin(struct chatstream *c, const struct ask *ask)
 {
 	chatblocks_begin(&c->blocks, ask);
-	*c = (struct chatstream){ .blocks = c->blocks };
+	chatlike_forget(&c->like);
+	*c = (struct chatstream){ .blocks = c->blocks, .like = c->like };
 }
 
 void
@@ -184,4 +228,5 @@ void
 chatstream_free(struct chatstream *c)
 {
 	chatblocks_free(&c->blocks);
+	chatlike_free(&c->like);
 }

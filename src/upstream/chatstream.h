@@ -7,10 +7,12 @@
 #include "base/check.h"
 #include "policy/usage.h"
 #include "upstream/chatblocks.h"
+#include "upstream/chatlike.h"
 
 /* Zero-initialise once. */
 struct chatstream {
 	struct chatblocks blocks;
+	struct chatlike like;
 	bool opened, closed; /* the message has begun; it has ended */
 	bool counted;	     /* the server has told its counts */
 	struct usage usage;  /* once counted */

@@ -17,22 +17,21 @@
 
 #include "base/limits.h"
 #include "base/num.h"
+#include "base/word.h"
 
 /* Strings. */
-
-#define EVERY_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
 
 /* True when any of the eight bytes is a quote, a backslash, a control character or not ASCII. A
  * borrow between the bytes can only be set off by a byte that is special itself. */
 static inline bool
 plain_ends_in(uint64_t x)
 {
-	uint64_t quote = x ^ EVERY_BYTE('"');
-	uint64_t backslash = x ^ EVERY_BYTE('\\');
+	uint64_t quote = x ^ WORD_EVERY('"');
+	uint64_t backslash = x ^ WORD_EVERY('\\');
 	uint64_t hit =
-	    (x - EVERY_BYTE(0x20)) | (quote - EVERY_BYTE(1)) | (backslash - EVERY_BYTE(1)) | x;
+	    (x - WORD_EVERY(0x20)) | (quote - WORD_EVERY(1)) | (backslash - WORD_EVERY(1)) | x;
 
-	return (hit & EVERY_BYTE(0x80)) != 0;
+	return (hit & WORD_EVERY(0x80)) != 0;
 }
 
 static inline bool
@@ -47,14 +46,8 @@ plain_is(char c)
 static const char *
 plain_end(const char *p, const char *end)
 {
-	while (end - p >= 8) {
-		uint64_t x;
-
-		memcpy(&x, p, sizeof(x));
-		if (plain_ends_in(x))
-			break;
+	while (end - p >= 8 && !plain_ends_in(word_at(p)))
 		p += 8;
-	}
 	while (p < end && plain_is(*p))
 		p++;
 	return p;
@@ -685,6 +678,16 @@ json_string(struct span value, struct buf *out)
 
 	json_object_put(tree);
 	return rc;
+}
+
+bool
+json_is_string(struct span value)
+{
+	struct scan s = scan_make(value, JSON_DEPTH_MAX);
+	struct span inside;
+	bool escaped;
+
+	return json_type(value) == 's' && scan_string(&s, &inside, &escaped) == 0 && s.p == s.end;
 }
 
 void

@@ -51,6 +51,9 @@ struct span json_next_member(struct span *rest, struct span *name);
  */
 MUST_CHECK int json_string(struct span value, struct buf *out);
 
+/* Whether value is one good JSON string, and nothing else. */
+bool json_is_string(struct span value);
+
 /* Copies a JSON string into a field of that size. What is no string or does not fit leaves it as it
  * was. */
 void json_field(struct span value, char *to, size_t size);

@@ -2,12 +2,21 @@
  * line ends is all that is done while an event comes in. */
 #include "wire/sse.h"
 
+#include "base/word.h"
+
 static const struct span byte_order_mark = { "\xef\xbb\xbf", 3 };
 
 /* Where the line that begins at `from` ends, text.n when it does not. */
 static size_t
 line_end(struct span text, size_t from)
 {
+	while (text.n - from >= 8) {
+		uint64_t x = word_at(text.p + from);
+
+		if (word_has(x, '\n') || word_has(x, '\r'))
+			break;
+		from += 8;
+	}
 	while (from < text.n && text.p[from] != '\n' && text.p[from] != '\r')
 		from++;
 	return from;

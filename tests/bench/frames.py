@@ -1,18 +1,20 @@
-"""7. Frames of Bedrock's and the envelope's chunks beside native events: the gate's CPU for an event, and the decoder."""
+"""7. Frames of Bedrock's, chunks of a chat completion, from and for, beside native events: the gate's CPU for an event, and the decoder."""
 
 import concurrent.futures
 import pathlib
 import statistics
 import subprocess
 import time
+import types
 
 import rig
-from lib import bedrock, client, clouds, messages, scripts
+from lib import bedrock, client, clouds, messages, openai, scripts
 
 STREAMS, EVENTS, GAP_S = 40, 100, 0.02
 FLOODED = 20_000
 ROUNDS = 5
-RATIO_MAX = {"bedrock": 1.5, "envelope": 3}
+RATIO_MAX = {"bedrock": 1.5, "envelope": 3, "openai": 3}
+FLOOD_MAX = {"envelope": 3, "openai": 3}
 DECODER_MIN_MB_S = 500
 TEXT = "some words of a model, as they come "
 
@@ -34,6 +36,16 @@ def paced(request, out):
     for event in messages.closing():
         out.event(event)
     out.end()
+
+
+def chunks_of(event):
+    """What a server of chat completions sends instead of an event."""
+    out = openai.ChatOut(types.SimpleNamespace(connection=None, json={"stream_options": {"include_usage": True}}))
+    sent = []
+    out.write = sent.append
+    out.usage = {"input_tokens": 11}
+    out.event(event)
+    return b"".join(sent)
 
 
 def flooded(encode):
@@ -64,6 +76,7 @@ class Pair:
             "native": anthropic,
             "bedrock": (self.clouds.bedrock, name, name, "/anthropic/eu/v1/messages"),
             "envelope": (*anthropic[:3], "/api/v1/messages"),
+            "openai": (self.clouds.openai, "on-openai", "gpt-oss-120b", "/anthropic/eu/v1/messages"),
         }
 
     def one(self, kind):
@@ -98,7 +111,7 @@ def rows(pair, what, script_of, streams, events, bounds):
             costs[kind].append(pair.cost(kind, script_of(kind), streams, events))
     shown = ", ".join(f"{kind} {statistics.median(costs[kind]):.2f} us" for kind in costs)
     rig.say(f"{what}: {shown} an event")
-    for kind in ("bedrock", "envelope"):
+    for kind in RATIO_MAX:
         ratio = statistics.median(b / a for a, b in zip(costs["native"], costs[kind]))
         bound = bounds.get(kind)
         yield (f"CPU for an event to a native one, {what}: {kind}", f"{ratio:.2f}", f"<= {bound}" if bound else "",
@@ -113,9 +126,9 @@ def decoder():
 
 def measure(_):
     encoders = {"native": messages.sse, "bedrock": lambda e: bedrock.chunk(bedrock.with_metrics(e)),
-                "envelope": messages.sse}
+                "envelope": messages.sse, "openai": chunks_of}
     pair = Pair()
     yield from rows(pair, "as they come", lambda kind: paced, STREAMS, EVENTS, RATIO_MAX)
-    yield from rows(pair, "in a flood", lambda kind: flooded(encoders[kind]), 4, FLOODED, {"envelope": 3})
+    yield from rows(pair, "in a flood", lambda kind: flooded(encoders[kind]), 4, FLOODED, FLOOD_MAX)
     pair.close()
     yield from decoder()

@@ -330,6 +330,8 @@ rows_strings(struct check *c, const struct guard *g)
 		int rc = json_string(guard_put(g, strings[i].in), &out);
 
 		check_that(c, rc == strings[i].rc, "verdict %d", rc);
+		check_that(
+		    c, json_is_string(guard_put(g, strings[i].in)) == (rc == 0), "is it one");
 		check_same(c, buf_span(&out), strings[i].want);
 		buf_free(&out);
 	}
