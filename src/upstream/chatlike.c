@@ -21,15 +21,15 @@ chatlike_text(const struct chatlike *l, struct span chunk)
 {
 	const struct span none = { NULL, 0 };
 	struct span noted = buf_span(&l->chunk);
-	struct span before = span_cut(noted, 0, l->at);
-	struct span after = span_cut(noted, l->at + l->n, noted.n);
-	size_t end = chunk.n - after.n;
+	size_t behind = noted.n - l->at - l->n; /* bytes behind the text */
+	size_t end = chunk.n - behind;
 
-	if (noted.n == 0 || chunk.n < before.n + after.n || !span_starts(chunk, before) ||
-	    !span_eq(span_cut(chunk, end, chunk.n), after) ||
-	    !json_is_string(span_cut(chunk, before.n - 1, end + 1)))
+	if (noted.n == 0 || chunk.n < l->at + behind ||
+	    !span_starts(chunk, span_cut(noted, 0, l->at)) ||
+	    !span_eq(span_cut(chunk, end, chunk.n), span_cut(noted, noted.n - behind, noted.n)) ||
+	    !json_is_string(span_cut(chunk, l->at - 1, end + 1)))
 		return none;
-	return span_cut(chunk, before.n, end);
+	return span_cut(chunk, l->at, end);
 }
 
 void
