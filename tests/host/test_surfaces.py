@@ -69,6 +69,17 @@ def test_stream_is_the_whole(host, asked, path):
 
 
 @pytest.mark.parametrize("path", SURFACES)
+def test_built_in(host, path):
+    key = [("authorization", "Bearer " + host.site.key.text)]
+    call = host.post(messages.body("on-echo"), path, key).read()
+    more = {"stream_options": {"include_usage": True}} if path == ENVELOPE else {}
+    stream = folded(path, host.post(messages.body("on-echo", True, **more), path, key))
+    whole = call.json()["data"] if path == ENVELOPE else call.json()
+    # The id is made of the body, which says whether a stream is wanted.
+    assert {**stream, "id": whole["id"]} == whole
+
+
+@pytest.mark.parametrize("path", SURFACES)
 @pytest.mark.parametrize("stream", [False, True])
 def test_errors(asked, kind, path, stream):
     script = ERRORS[kind](429, "rate_limit_error", "ThrottlingException", "RESOURCE_EXHAUSTED", "the upstream's words")

@@ -199,6 +199,10 @@ upstream "foundry" {
     api_key_file = "@file-foundry@"
     regions = { "us" }
 }
+upstream "echo-eu" {
+    kind = "echo"
+    regions = { "eu" }
+}
 upstream "own" {
     kind = "anthropic"
     url = "@own@"
@@ -226,6 +230,9 @@ model "on-openai-lenient" {
 model "openai-then-anthropic" {
     target "openai-eu" { id = "gpt-oss-first" }
     target "anthropic-eu" { id = "claude-second" }
+}
+model "on-echo" {
+    target "echo-eu" { id = "on-echo" }
 }
 model "on-mantle" {
     target "mantle" { id = "anthropic.claude-haiku-5-5" }
