@@ -19,7 +19,7 @@ PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 BASE = buf clock fault file hash log num span spool stamp
 WIRE = eventstream header json jwt sigv4 sse uri
-POLICY = admission awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue estimate finding glob \
+POLICY = admission attempts awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue estimate finding glob \
 	googlecredentials key ledger namelist period price pricelist route tally usage
 DIALECT = envelope messages models refusal
 UPSTREAM = anthropic awssource bedrock bedrockerror chatanswer chatargs chatblocks chaterror chatlike chatmessages chatpath \

@@ -423,6 +423,8 @@ refusal_lines(struct call *c)
 	if (c->result.refusal_lines.n > 0 && r->fault == FAULT_UP_ERROR &&
 	    buf_add(t, c->result.refusal_lines))
 		return -1;
+	if (outcome_put_tried(&c->result, t))
+		return -1;
 	if (r->fault == FAULT_METHOD && buf_addf(t, "Allow: %s\r\n", c->head.row->methods))
 		return -1;
 	if ((r->fault == FAULT_BUSY || r->fault == FAULT_DRAINING ||

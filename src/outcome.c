@@ -14,3 +14,10 @@ outcome_gone(struct outcome *o)
 {
 	return outcome_fail(o, FAULT_CLIENT_GONE, "");
 }
+
+int
+outcome_put_tried(const struct outcome *o, struct buf *lines)
+{
+	return o->attempts.tried[0] ? buf_addf(lines, "postern-tried: %s\r\n", o->attempts.tried)
+				    : 0;
+}

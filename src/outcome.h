@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
+#include "base/check.h"
 #include "dialect/dialect.h"
+#include "policy/attempts.h"
 #include "policy/route.h"
 #include "policy/usage.h"
 
@@ -19,10 +22,15 @@ struct outcome {
 	int64_t first_ms; /* from the start to the first byte of the upstream; -1: none came */
 	bool begun;	  /* the client had a beginning of the answer when it ended */
 	bool counted;	  /* a message came to its end, so that usage must be there */
+	struct attempts attempts;
 };
 
 /* Latches why it ends, unless that is known already. -1 in every case. */
 int outcome_fail(struct outcome *o, enum fault f, const char *message);
+
+/* Appends the header line that says what was tried in vain, if anything was. -1 when lines is full.
+ */
+MUST_CHECK int outcome_put_tried(const struct outcome *o, struct buf *lines);
 
 /* Latches that the client is gone. -1. */
 int outcome_gone(struct outcome *o);

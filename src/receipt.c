@@ -73,6 +73,7 @@ fill_names(const struct receipt_facts *f, struct ledger_entry *e)
 		e->upstream = span_of(t->upstream->name);
 		e->upstream_model = t->model;
 		e->upstream_request_id = span_of(f->result->upstream_request_id);
+		e->tried = span_of(f->result->attempts.tried);
 	}
 }
 

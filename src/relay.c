@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "front/watch.h"
 #include "stream.h"
 #include "upstream/signing.h"
@@ -281,7 +282,7 @@ pass_whole(struct relay *r)
 	if (check_whole(r, body) || edit_whole(r, &body))
 		return -1;
 	count_whole(r, body);
-	if (retell_whole(r, &body))
+	if (retell_whole(r, &body) || outcome_put_tried(r->out, &r->stream.lines))
 		return -1;
 	return answer_whole(r->order->answer, r->status, type, buf_span(&r->stream.lines), body)
 	    ? gone(r)
@@ -502,6 +503,76 @@ worth_another(const struct refusal *refusal)
 	return fault_row(refusal->fault)->next_target;
 }
 
+/* Notes that the target failed, and how. */
+static void
+note_failure(struct relay *r)
+{
+	const struct refusal *refusal = &r->out->refusal;
+	const char *name = r->out->target->upstream->name;
+	const char *how = fault_row(refusal->fault)->name;
+	bool settled = of_account(refusal) || refusal->fault == FAULT_CONFIG;
+	int status = refusal_status(refusal);
+	char text[NUM_U64_LEN + 1];
+
+	log_warn("target", "request_id=%s upstream=%s fault=%s status=%d",
+	    r->order->answer->request_id, name, how, status);
+	if (refusal->fault == FAULT_UP_ERROR) {
+		(void)snprintf(text, sizeof(text), "%d", status);
+		how = text;
+	}
+	attempts_failed(
+	    &r->out->attempts, name, how, !settled, header_retry_after(buf_span(&r->stream.lines)));
+}
+
+/* Asks target after target. True when that is the end of it. */
+static bool
+try_targets(struct relay *r)
+{
+	const struct route *route = r->order->route;
+	const struct refusal *refusal = &r->out->refusal;
+
+	for (size_t i = 0; i < route->n; i++) {
+		try_target(r, &route->targets[i]);
+		if (of_account(refusal))
+			log_error("credential",
+			    "upstream=%s what=\"the upstream refuses the credential of the configuration\"",
+			    r->out->target->upstream->name);
+		if (!refusal->fault || r->order->answer->begun || !worth_another(refusal))
+			return true;
+		note_failure(r);
+	}
+	return false;
+}
+
+/* Waits before all targets are tried again. False when they are not to be; the last refusal stands,
+ * or why the wait ended. */
+static bool
+rest(struct relay *r)
+{
+	int64_t wait_ms = attempts_wait(&r->out->attempts, clock_mono_ms());
+
+	if (wait_ms < 0)
+		return false;
+	/* Nobody answers now. */
+	r->status = 0;
+	r->streaming = false;
+	r->out->refusal = (struct refusal){ 0 };
+	return pace(r, wait_ms) == 0;
+}
+
+/* Once a stream commits there are no more tries. */
+static void
+begin_attempts(struct relay *r)
+{
+	const struct conf *c = r->order->era->conf;
+	bool sooner = r->order->turn->stream && c->commit_ms < c->retry_ms;
+	uint64_t seed;
+
+	if (hash_random(&seed, sizeof(seed)))
+		seed = (uint64_t)r->forward_ms;
+	attempts_begin(&r->out->attempts, r->forward_ms, sooner ? c->commit_ms : c->retry_ms, seed);
+}
+
 void
 relay_forward(struct relay *r, const struct relay_order *order, struct outcome *out)
 {
@@ -513,18 +584,9 @@ relay_forward(struct relay *r, const struct relay_order *order, struct outcome *
 	r->out = out;
 	stream_call(&r->stream, order->answer, out);
 	r->forward_ms = r->stream.sent_ms;
-	for (size_t i = 0; i < order->route->n; i++) {
-		try_target(r, &order->route->targets[i]);
-		if (of_account(&out->refusal))
-			log_error("credential",
-			    "upstream=%s what=\"the upstream refuses the credential of the configuration\"",
-			    out->target->upstream->name);
-		if (!out->refusal.fault || order->answer->begun || !worth_another(&out->refusal))
-			break;
-		log_warn("target", "request_id=%s upstream=%s fault=%s status=%d",
-		    order->answer->request_id, out->target->upstream->name,
-		    fault_row(out->refusal.fault)->name, refusal_status(&out->refusal));
-	}
+	begin_attempts(r);
+	while (!try_targets(r) && rest(r))
+		;
 	if (r->streaming)
 		out->estimated = stream_reckons(&r->stream, &out->usage);
 	out->begun = order->answer->begun;

@@ -13,7 +13,7 @@ stream_begin(struct stream *s)
 	bool verbatim = s->content_type[0] && !s->answer->dialect->event;
 	const char *type = verbatim ? s->content_type : STREAM_TYPE "; charset=utf-8";
 
-	if (buf_add(&s->lines, SPAN(STREAM_LINES)))
+	if (buf_add(&s->lines, SPAN(STREAM_LINES)) || outcome_put_tried(s->out, &s->lines))
 		return outcome_fail(s->out, FAULT_INTERNAL, "");
 	return answer_begin(s->answer, 200, span_of(type), buf_span(&s->lines))
 	    ? outcome_gone(s->out)

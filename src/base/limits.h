@@ -68,7 +68,7 @@
 
 /* Logs. */
 #define LOG_LINE_MAX	2048u
-#define LEDGER_LINE_MAX (16 * KIB)
+#define LEDGER_LINE_MAX (20 * KIB)
 #define LEDGER_TEXT_MAX 256u /* of one text in it; six times as long when every byte is escaped */
 #define TOKENS_MAX                                                                              \
 	1000000000000u /* in one call; a count above it is none, so that sums and prices cannot \

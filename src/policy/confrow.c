@@ -49,6 +49,8 @@ static const struct confrow root_rows[] = {
 	    .min = 1, .max = 7200 },
 	{ "upstream_idle_s", .set = confvalue_seconds, .at = AT(conf, idle_ms), .fallback = "120",
 	    .min = 1, .max = 7200 },
+	{ "retry_s", .set = confvalue_seconds, .at = AT(conf, retry_ms), .fallback = "2", .min = 0,
+	    .max = 600 },
 	{ "drain_s", .set = confvalue_seconds, .at = AT(conf, drain_ms), .fallback = "30", .min = 0,
 	    .max = 3600 },
 };

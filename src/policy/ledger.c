@@ -29,7 +29,7 @@ enum form {
 };
 
 /* The rows that are needed one by one, and how many there are. */
-enum { AT_SEQ, AT_TIME, AT_DAY, AT_ROUTED = 8, AT_END = 14, FIELDS = 30 };
+enum { AT_SEQ, AT_TIME, AT_DAY, AT_ROUTED = 8, AT_END = 15, FIELDS = 31 };
 
 #define FIELD(name, form, member)                                                   \
 	{                                                                           \
@@ -53,6 +53,7 @@ static const struct field {
 	FIELD("upstream", FORM_TEXT, upstream),
 	FIELD("upstream_model", FORM_TEXT, upstream_model),
 	FIELD("upstream_request_id", FORM_TEXT, upstream_request_id),
+	FIELD("tried", FORM_TEXT, tried),
 	FIELD("stream", FORM_BOOL, stream),
 	FIELD("status", FORM_INT, status),
 	[AT_END] = FIELD("end", FORM_TEXT, end),

@@ -25,8 +25,9 @@ struct ledger_entry {
 	bool routed;	      /* the gate knows the model */
 	struct span upstream; /* empty: none was asked */
 	struct span upstream_model;
-	int status;	 /* the HTTP status the client got; 0 when it got none */
-	struct span end; /* "done", or the name of the fault that ended it */
+	struct span tried; /* what failed before it, in their order; empty: nothing */
+	int status;	   /* the HTTP status the client got; 0 when it got none */
+	struct span end;   /* "done", or the name of the fault that ended it */
 	bool stream;
 	bool cut;	/* the answer had begun and was not finished */
 	bool estimated; /* the output tokens are reckoned from what was passed on */

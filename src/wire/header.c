@@ -135,6 +135,32 @@ header_put(struct buf *out, struct span name, struct span value)
 	    : 0;
 }
 
+struct span
+header_find(struct span lines, struct span name)
+{
+	struct span line, found;
+
+	while (span_next(&lines, '\n', &line))
+		if (span_next(&line, ':', &found) && span_eq(found, name))
+			return span_trim(line);
+	return (struct span){ NULL, 0 };
+}
+
+int64_t
+header_retry_after(struct span lines)
+{
+	struct span value = header_find(lines, SPAN("retry-after-ms"));
+	struct span whole;
+	uint64_t n;
+
+	if (span_next(&value, '.', &whole) && num_u64(whole, 3600000, &n) == 0)
+		return (int64_t)n;
+	value = header_find(lines, SPAN("retry-after"));
+	if (span_next(&value, '.', &whole) && num_u64(whole, 3600, &n) == 0)
+		return (int64_t)n * 1000;
+	return -1;
+}
+
 bool
 header_is_type(struct span content_type, struct span type)
 {

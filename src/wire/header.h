@@ -2,6 +2,8 @@
 #ifndef POSTERN_WIRE_HEADER_H
 #define POSTERN_WIRE_HEADER_H
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/span.h"
@@ -34,6 +36,14 @@ MUST_CHECK int header_put(struct buf *out, struct span name, struct span value);
 /* The token of `Bearer token`, scheme without case, blanks trimmed; p NULL when it is none (RFC
  * 6750 2.1). */
 struct span header_bearer(struct span authorization);
+
+/* The value of a line in a block of header lines, each ending in CR LF, by its lower-case name; p
+ * NULL: there is none. */
+struct span header_find(struct span lines, struct span name);
+
+/* The value of retry-after-ms or retry-after in such a block, in milliseconds; -1: neither is there
+ * as a number of at most an hour. Parts of a second are left out. */
+int64_t header_retry_after(struct span lines);
 
 /* True when the media type (parameters aside, without case) is `type`: "text/event-stream". */
 bool header_is_type(struct span content_type, struct span type);

@@ -28,6 +28,7 @@ OPTIONS = {
     "upstream_first_s": 120,
     "upstream_idle_s": 30,
     "drain_s": 5,
+    "retry_s": 0,
 }
 
 SECTIONS = """

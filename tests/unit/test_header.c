@@ -208,6 +208,35 @@ rows_put(struct check *c)
 	buf_free(&out);
 }
 
+static const struct {
+	const char *lines;
+	int64_t want;
+} waits[] = {
+	{ "", -1 },
+	{ "content-type: a\r\nretry-after: 7\r\n", 7000 },
+	{ "retry-after: 0\r\n", 0 },
+	{ "retry-after: 1.5\r\n", 1000 },
+	{ "retry-after: 7\r\nretry-after-ms: 250\r\n", 250 },
+	{ "retry-after-ms: 250.75\r\n", 250 },
+	{ "retry-after-ms: x\r\nretry-after: 2\r\n", 2000 },
+	{ "retry-after: 3601\r\n", -1 },
+	{ "retry-after: -1\r\n", -1 },
+	{ "retry-after: Wed, 21 Oct 2026 07:28:00 GMT\r\n", -1 },
+	{ "x-retry-after: 7\r\n", -1 },
+};
+
+static void
+rows_waits(struct check *c, const struct guard *g)
+{
+	for (size_t i = 0; i < ROWS(waits); i++) {
+		int64_t got;
+
+		check_row(c, "how long to wait: '%.40s'", waits[i].lines);
+		got = header_retry_after(guard_put(g, span_of(waits[i].lines)));
+		check_that(c, got == waits[i].want, "%lld", (long long)got);
+	}
+}
+
 int
 main(void)
 {
@@ -226,6 +255,7 @@ main(void)
 	}
 	rows_escapes(&c, &g);
 	row_values(&c);
+	rows_waits(&c, &g);
 	guard_free(&g);
 	rows_put(&c);
 	return check_end(&c);

@@ -20,6 +20,7 @@ static const struct ledger_entry full = {
 	.day = 20778,
 	.request_id = SPAN("req_1"),
 	.upstream_request_id = SPAN("req_up"),
+	.tried = SPAN("eu=503, us=up-connect"),
 	.key = SPAN("7q2m9xwe"),
 	.workspace = SPAN("default"),
 	.surface = SPAN("messages"),
@@ -43,28 +44,28 @@ static const struct ledger_entry full = {
 	.total_ms = 345,
 };
 
-#define FULL_LINE                                                                               \
-	"{\"seq\":17,\"time\":\"2026-11-21T23:14:51.042Z\",\"day\":\"2026-11-21\","             \
-	"\"request_id\":\"req_1\",\"key\":\"7q2m9xwe\",\"workspace\":\"default\","              \
-	"\"surface\":\"messages\",\"model\":\"claude-x\",\"routed\":true,"                      \
-	"\"upstream\":\"anthropic\",\"upstream_model\":\"claude-x-1\","                         \
-	"\"upstream_request_id\":\"req_up\",\"stream\":true,\"status\":200,\"end\":\"up-cut\"," \
-	"\"cut\":true,\"estimated\":true,\"input_tokens\":10,\"output_tokens\":20,"             \
-	"\"cache_creation_input_tokens\":30,\"cache_creation_1h_input_tokens\":4,"              \
-	"\"cache_read_input_tokens\":50,\"cost_usd\":1.234567890,\"reserved_tokens\":600,"      \
-	"\"reserved_usd\":0.000000007,\"limit\":\"workspace tokens\",\"requests_left\":0,"      \
+#define FULL_LINE                                                                                                                   \
+	"{\"seq\":17,\"time\":\"2026-11-21T23:14:51.042Z\",\"day\":\"2026-11-21\","                                                 \
+	"\"request_id\":\"req_1\",\"key\":\"7q2m9xwe\",\"workspace\":\"default\","                                                  \
+	"\"surface\":\"messages\",\"model\":\"claude-x\",\"routed\":true,"                                                          \
+	"\"upstream\":\"anthropic\",\"upstream_model\":\"claude-x-1\","                                                             \
+	"\"upstream_request_id\":\"req_up\",\"tried\":\"eu=503, us=up-connect\",\"stream\":true,\"status\":200,\"end\":\"up-cut\"," \
+	"\"cut\":true,\"estimated\":true,\"input_tokens\":10,\"output_tokens\":20,"                                                 \
+	"\"cache_creation_input_tokens\":30,\"cache_creation_1h_input_tokens\":4,"                                                  \
+	"\"cache_read_input_tokens\":50,\"cost_usd\":1.234567890,\"reserved_tokens\":600,"                                          \
+	"\"reserved_usd\":0.000000007,\"limit\":\"workspace tokens\",\"requests_left\":0,"                                          \
 	"\"tokens_left\":59400,\"first_ms\":12,\"total_ms\":345}\n"
 
-#define EMPTY_LINE                                                                              \
-	"{\"seq\":18446744073709551615,\"time\":\"1970-01-01T00:00:00.000Z\","                  \
-	"\"day\":\"1970-01-01\",\"request_id\":null,\"key\":null,\"workspace\":null,"           \
-	"\"surface\":null,\"model\":null,\"routed\":false,\"upstream\":null,"                   \
-	"\"upstream_model\":null,\"upstream_request_id\":null,\"stream\":false,\"status\":401," \
-	"\"end\":\"no-key\",\"cut\":false,\"estimated\":false,\"input_tokens\":0,"              \
-	"\"output_tokens\":0,\"cache_creation_input_tokens\":0,"                                \
-	"\"cache_creation_1h_input_tokens\":0,\"cache_read_input_tokens\":0,"                   \
-	"\"cost_usd\":0.000000000,\"reserved_tokens\":0,\"reserved_usd\":0.000000000,"          \
-	"\"limit\":null,\"requests_left\":null,\"tokens_left\":null,\"first_ms\":null,"         \
+#define EMPTY_LINE                                                                                             \
+	"{\"seq\":18446744073709551615,\"time\":\"1970-01-01T00:00:00.000Z\","                                 \
+	"\"day\":\"1970-01-01\",\"request_id\":null,\"key\":null,\"workspace\":null,"                          \
+	"\"surface\":null,\"model\":null,\"routed\":false,\"upstream\":null,"                                  \
+	"\"upstream_model\":null,\"upstream_request_id\":null,\"tried\":null,\"stream\":false,\"status\":401," \
+	"\"end\":\"no-key\",\"cut\":false,\"estimated\":false,\"input_tokens\":0,"                             \
+	"\"output_tokens\":0,\"cache_creation_input_tokens\":0,"                                               \
+	"\"cache_creation_1h_input_tokens\":0,\"cache_read_input_tokens\":0,"                                  \
+	"\"cost_usd\":0.000000000,\"reserved_tokens\":0,\"reserved_usd\":0.000000000,"                         \
+	"\"limit\":null,\"requests_left\":null,\"tokens_left\":null,\"first_ms\":null,"                        \
 	"\"total_ms\":0}\n"
 
 /* The whole line of an entry. */
@@ -136,6 +137,7 @@ row_read(struct check *c)
 	    "number, time or day");
 	check_same(c, e.request_id, full.request_id);
 	check_same(c, e.upstream_request_id, full.upstream_request_id);
+	check_same(c, e.tried, full.tried);
 	check_same(c, e.key, full.key);
 	check_same(c, e.workspace, full.workspace);
 	check_same(c, e.surface, full.surface);
@@ -192,6 +194,7 @@ row_hostile(struct check *c)
 		.seq = UINT64_MAX,
 		.request_id = s,
 		.upstream_request_id = s,
+		.tried = s,
 		.key = s,
 		.workspace = s,
 		.surface = s,
