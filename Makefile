@@ -19,13 +19,13 @@ PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 BASE = buf clock fault file hash log num span spool stamp
 WIRE = eventstream header json jwt sigv4 sse uri
-POLICY = admission attempts awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue estimate finding glob \
+POLICY = admission attempts awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue cooldown estimate finding glob \
 	googlecredentials key ledger namelist period price pricelist route tally usage
 DIALECT = envelope messages models refusal
 UPSTREAM = anthropic awssource bedrock bedrockerror chatanswer chatargs chatblocks chaterror chatlike chatmessages chatpath \
 	chatrequest chatstream chatwords cloud credential echo fetch googlesource headerlist hreq meter openai outbody secretfile \
 	signing source sourced transfer vertex
-STORE = books drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
+STORE = books cooldowns drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
 	limitkept limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
 	rediscache redisholder rediskeys redislink redisname redisscript redissock redistotals rows totals
 FRONT = cgi fcgi watch

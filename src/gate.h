@@ -17,6 +17,7 @@ struct era {
 	const struct conf *conf;
 	struct store *store; /* NULL: it cannot be opened; the reason was logged */
 	struct credentials *credentials;
+	struct cooldowns *cooldowns; /* NULL: there are none */
 };
 
 /* Opens the gate over a configuration file. NULL only when memory is out: a file that is broken or

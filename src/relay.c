@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "front/watch.h"
+#include "store/cooldowns.h"
 #include "stream.h"
 #include "upstream/signing.h"
 #include "wire/header.h"
@@ -87,6 +88,8 @@ on_head(void *arg, const struct transfer_head *head)
 	buf_reset(&r->stream.lines, HOLD_KEEP);
 	if (buf_add(&r->stream.lines, buf_span(&head->relay)))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's headers are too large.");
+	if (r->status < 500 && r->status != 408 && r->status != 429)
+		cooldowns_good(r->order->era->cooldowns, r->out->target->upstream->name);
 	if (head->encoded) {
 		return fail(r, FAULT_UP_ANSWER,
 		    "The upstream compressed its answer, which it was not asked to.");
@@ -503,10 +506,13 @@ worth_another(const struct refusal *refusal)
 	return fault_row(refusal->fault)->next_target;
 }
 
-/* Notes that the target failed, and how. */
+/* Notes that the target failed, and how: for this call, and for others where it is the upstream's
+ * fault. */
 static void
 note_failure(struct relay *r)
 {
+	const struct era *era = r->order->era;
+	int64_t retry_after_ms = header_retry_after(buf_span(&r->stream.lines));
 	const struct refusal *refusal = &r->out->refusal;
 	const char *name = r->out->target->upstream->name;
 	const char *how = fault_row(refusal->fault)->name;
@@ -520,27 +526,50 @@ note_failure(struct relay *r)
 		(void)snprintf(text, sizeof(text), "%d", status);
 		how = text;
 	}
-	attempts_failed(
-	    &r->out->attempts, name, how, !settled, header_retry_after(buf_span(&r->stream.lines)));
+	attempts_failed(&r->out->attempts, name, how, !settled, retry_after_ms);
+	if (!settled)
+		cooldowns_failed(
+		    era->cooldowns, name, clock_mono_ms(), retry_after_ms, era->conf->cooldown_ms);
 }
 
-/* Asks target after target. True when that is the end of it. */
+/* Asks one target. True when that is the end of it. */
+static bool
+is_last(struct relay *r, const struct target *target)
+{
+	const struct refusal *refusal = &r->out->refusal;
+
+	try_target(r, target);
+	if (of_account(refusal))
+		log_error("credential",
+		    "upstream=%s what=\"the upstream refuses the credential of the configuration\"",
+		    target->upstream->name);
+	if (!refusal->fault || r->order->answer->begun || !worth_another(refusal))
+		return true;
+	note_failure(r);
+	return false;
+}
+
+/* Asks target after target, those that rest last. True when that is the end of it. */
 static bool
 try_targets(struct relay *r)
 {
 	const struct route *route = r->order->route;
-	const struct refusal *refusal = &r->out->refusal;
+	struct cooldowns *cooldowns = r->order->era->cooldowns;
+	bool rests[TARGETS_MAX] = { false };
 
 	for (size_t i = 0; i < route->n; i++) {
-		try_target(r, &route->targets[i]);
-		if (of_account(refusal))
-			log_error("credential",
-			    "upstream=%s what=\"the upstream refuses the credential of the configuration\"",
-			    r->out->target->upstream->name);
-		if (!refusal->fault || r->order->answer->begun || !worth_another(refusal))
+		const char *name = route->targets[i].upstream->name;
+
+		rests[i] = route->n > 1 &&
+		    cooldowns_look(cooldowns, name, clock_mono_ms()) == COOLDOWN_RESTS;
+		if (rests[i])
+			attempts_failed(&r->out->attempts, name, "rests", false, -1);
+		else if (is_last(r, &route->targets[i]))
 			return true;
-		note_failure(r);
 	}
+	for (size_t i = 0; i < route->n; i++)
+		if (rests[i] && is_last(r, &route->targets[i]))
+			return true;
 	return false;
 }
 

@@ -51,6 +51,8 @@ static const struct confrow root_rows[] = {
 	    .min = 1, .max = 7200 },
 	{ "retry_s", .set = confvalue_seconds, .at = AT(conf, retry_ms), .fallback = "2", .min = 0,
 	    .max = 600 },
+	{ "cooldown_s", .set = confvalue_seconds, .at = AT(conf, cooldown_ms), .fallback = "30",
+	    .min = 0, .max = 600 },
 	{ "drain_s", .set = confvalue_seconds, .at = AT(conf, drain_ms), .fallback = "30", .min = 0,
 	    .max = 3600 },
 };

@@ -12,10 +12,9 @@
 #include "base/log.h"
 #include "store/limiter.h"
 
-#define BOOT_FILE   "/proc/sys/kernel/random/boot_id"
-#define BOOT_DIGITS 8u
-#define BOOT_NONE   "noboot"
-#define WAIT_MS	    10000 /* for another process that makes the file */
+#define BOOT_FILE "/proc/sys/kernel/random/boot_id"
+#define BOOT_NONE "noboot"
+#define WAIT_MS	  10000 /* for another process that makes the file */
 
 static int
 join(const char *folder, const char *name, char out[static PATH_MAX_LEN])
@@ -28,18 +27,17 @@ join(const char *folder, const char *name, char out[static PATH_MAX_LEN])
 	return -1;
 }
 
-/* Two boots never have the same name, unless /proc is not there. The kernel gives the text in one
- * read or not at all. */
-static void
-boot_name(char out[static BOOT_DIGITS + 1])
+/* The kernel gives the text in one read or not at all. */
+void
+limitsfile_boot(char out[static LIMITSFILE_BOOT_LEN + 1])
 {
-	char text[BOOT_DIGITS];
+	char text[LIMITSFILE_BOOT_LEN];
 	int fd = open(BOOT_FILE, O_RDONLY | O_CLOEXEC);
 
 	memcpy(out, BOOT_NONE, sizeof(BOOT_NONE));
 	if (fd >= 0 && read(fd, text, sizeof(text)) == (ssize_t)sizeof(text)) {
 		memcpy(out, text, sizeof(text));
-		out[BOOT_DIGITS] = '\0';
+		out[LIMITSFILE_BOOT_LEN] = '\0';
 	}
 	if (fd >= 0)
 		(void)close(fd);
@@ -48,10 +46,10 @@ boot_name(char out[static BOOT_DIGITS + 1])
 int
 limitsfile_path(const char *folder, char out[static PATH_MAX_LEN])
 {
-	char boot[BOOT_DIGITS + 1];
+	char boot[LIMITSFILE_BOOT_LEN + 1];
 	char name[32];
 
-	boot_name(boot);
+	limitsfile_boot(boot);
 	(void)snprintf(name, sizeof(name), "limits-%s.mdb", boot);
 	return join(folder, name, out);
 }

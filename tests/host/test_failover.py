@@ -5,6 +5,7 @@ import time
 import pytest
 from conftest import MODES, RECOMMENDED
 from lib import checks, grammar, messages, ports, scripts, upstream as scripted
+from lib.proc import wait_until
 
 # Two upstreams in `us`, one in `eu`, one that nothing listens at.
 SECTIONS = """
@@ -24,15 +25,29 @@ BUSY = scripts.error(529, "overloaded_error", "Overloaded")
 GATES = [pytest.param(name, marks=pytest.mark.xdist_group("failover-" + name)) for name in RECOMMENDED]
 
 
-@pytest.fixture(scope="module", params=GATES)
-def gateway(request):
+def start(name, **options):
     server = scripted.Upstream()
     sections = SECTIONS.replace("@dead@", str(ports.free_port()))
-    gateway = MODES[request.param](server.url, sections=sections, retry_s=3, commit_s=30).start()
+    gateway = MODES[name](server.url, sections=sections, commit_s=30, **options).start()
     gateway.scripted = server
+    return gateway
+
+
+@pytest.fixture(scope="module", params=GATES)
+def gateway(request):
+    gateway = start(request.param, retry_s=3)
     yield gateway
     gateway.close()
-    server.close()
+    gateway.scripted.close()
+
+
+@pytest.fixture(params=GATES)
+def resting(request):
+    """A gateway with nothing in its past, over two processes."""
+    gateway = start(request.param, cooldown_s=5)
+    yield gateway
+    gateway.close()
+    gateway.scripted.close()
 
 
 @pytest.fixture
@@ -155,3 +170,49 @@ def test_many_at_once(gateway, server):
     assert quick.status == 200 and quick.json()["model"] == "b"
     for call in calls:
         checks.refused(call.read(), 529, "overloaded_error")
+
+
+def models_asked(gateway, count, name="two"):
+    """Who answers so many calls, and who was asked for each."""
+    told = []
+    for _ in range(count):
+        before = len(gateway.scripted.requests())
+        call = gateway.post(messages.body(name)).read()
+        told.append(([r.model for r in gateway.scripted.requests()[before:]], call.headers.get("postern-tried")))
+    return told
+
+
+def test_what_fails_rests(resting):
+    """All processes know it after five failures; then one call finds out whether it is there again."""
+    resting.scripted.on("a", BUSY)
+    assert models_asked(resting, 5) == [(["a", "b"], "first=529")] * 5
+    began = time.monotonic()
+    told = models_asked(resting, 8)
+    if time.monotonic() - began < 1:
+        assert told == [(["b"], "first=rests")] * 8
+    resting.scripted.on("a", scripts.default)
+    wait_until(lambda: models_asked(resting, 1) == [(["a"], None)], 10, "a probe that goes well")
+    assert models_asked(resting, 5) == [(["a"], None)] * 5
+    assert "it fails and is asked last" in resting.text() and "it answers again" in resting.text()
+
+
+def test_all_rest(resting):
+    """Then they are asked all the same, since nobody else is there."""
+    resting.scripted.on("a", BUSY).on("b", BUSY)
+    models_asked(resting, 6)
+    resting.scripted.on("b", scripts.default)
+    assert models_asked(resting, 1)[0][0][-1] == "b"
+
+
+def test_one_alone_never_rests(resting):
+    resting.scripted.on("a", BUSY)
+    assert models_asked(resting, 8, "a") == [(["a"], "first=529")] * 8
+    resting.scripted.on("a", scripts.default)
+    assert models_asked(resting, 1, "a") == [(["a"], None)]
+
+
+def test_a_client_s_fault_is_no_failure(resting):
+    resting.scripted.on("a", scripts.error(400, "invalid_request_error", "no"))
+    models_asked(resting, 8)
+    resting.scripted.on("a", scripts.default)
+    assert models_asked(resting, 1) == [(["a"], None)]

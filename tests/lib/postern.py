@@ -29,6 +29,7 @@ OPTIONS = {
     "upstream_idle_s": 30,
     "drain_s": 5,
     "retry_s": 0,
+    "cooldown_s": 0,
 }
 
 SECTIONS = """
