@@ -24,6 +24,7 @@
 #include "front/fcgi.h"
 #include "gate.h"
 #include "listener.h"
+#include "notify.h"
 #include "pool.h"
 #include "registry.h"
 #include "supervisor.h"
@@ -49,6 +50,7 @@ struct serve {
 	int listen_fd;
 	struct listener_file made; /* by --listen; removed when the stop begins */
 	bool by_web_server;
+	pid_t supervisor; /* whose worker this process may be */
 };
 
 static bool
@@ -153,16 +155,20 @@ note_stop(struct stops *s, const siginfo_t *info)
 		s->by_others++;
 }
 
-/* Returns who has asked. */
+/* Returns who has asked. While it waits a service manager hears from its watchdog, if it has one.
+ */
 static pid_t
 await_stop(struct stops *s)
 {
+	int64_t tick_ms = notify_watchdog_ms();
+	struct timespec limit = { .tv_sec = tick_ms / 1000, .tv_nsec = (tick_ms % 1000) * 1000000 };
 	sigset_t set;
 	siginfo_t info;
 
 	stop_signals(&set);
-	while (sigwaitinfo(&set, &info) < 0)
-		;
+	while (sigtimedwait(&set, &info, tick_ms > 0 ? &limit : NULL) < 0)
+		if (tick_ms > 0)
+			notify_send("WATCHDOG=1");
 	note_stop(s, &info);
 	return info.si_pid;
 }
@@ -256,7 +262,13 @@ work(void *arg)
 		return 1;
 	}
 	log_info("serve", "pid=%ld threads=%u what=\"ready\"", (long)getpid(), s->threads);
+	if (s->workers > 0)
+		supervisor_serves(s->supervisor);
+	else
+		notify_send("READY=1");
 	(void)await_stop(&stops);
+	if (s->workers == 0)
+		notify_send("STOPPING=1");
 	stop(p, g, s, cut_fd, &stops);
 	pool_free(p);
 	gate_close(g);
@@ -388,9 +400,38 @@ stop_listening(void *arg)
 {
 	const struct serve *s = arg;
 
+	notify_send("STOPPING=1");
 	if (s->where)
 		listener_remove(s->where, &s->made);
 	(void)close(s->listen_fd);
+}
+
+static void
+tell_ready(void *arg)
+{
+	(void)arg;
+	notify_send("READY=1");
+}
+
+static void
+tell_alive(void *arg)
+{
+	(void)arg;
+	notify_send("WATCHDOG=1");
+}
+
+static int
+supervise(struct serve *s)
+{
+	struct supervisor_hooks hooks = { .work = work,
+		.ready = tell_ready,
+		.tick = tell_alive,
+		.tick_ms = notify_watchdog_ms(),
+		.stopping = stop_listening,
+		.arg = s };
+
+	s->supervisor = getpid();
+	return supervisor_run(s->workers, &hooks);
 }
 
 static int
@@ -401,7 +442,7 @@ serve_fcgi(struct serve *s)
 	s->listen_fd = s->where ? listener_open(s->where, &s->made) : STDIN_FILENO;
 	if (s->listen_fd < 0)
 		return 1;
-	return s->workers > 0 ? supervisor_run(s->workers, work, stop_listening, s) : work(s);
+	return s->workers > 0 ? supervise(s) : work(s);
 }
 
 int

@@ -14,31 +14,43 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define SOON_MS 1000
+#define FORK_AGAIN_MS 1000
+#define SOON_MS	      1000 /* who ends within that has not lived */
+#define WAIT_FIRST_MS 1000
+#define WAIT_MAX_MS   30000
+
+/* What a worker sends when it serves; the C library keeps the first ones for itself. */
+#define SERVES SIGRTMIN
 
 struct worker {
 	pid_t pid; /* 0: none now */
+	bool serves;
 	int64_t started_ms;
 	int64_t not_before_ms;
+	int64_t wait_ms; /* before the next one is started; 0: it may be at once */
 };
 
 struct supervisor {
+	const struct supervisor_hooks *hooks;
 	struct worker *workers;
 	unsigned n;
+	bool ready;
 	bool stopping;
+	int64_t ticked_ms;
 };
 
 static void
-start(struct worker *w, supervisor_work *work, void *arg)
+start(struct worker *w, const struct supervisor_hooks *hooks)
 {
 	pid_t parent = getpid();
 
 	w->started_ms = clock_mono_ms();
+	w->serves = false;
 	w->pid = fork();
 	if (w->pid < 0) {
 		log_error("worker", "what=\"cannot be started: %m\"");
 		w->pid = 0;
-		w->not_before_ms = w->started_ms + SOON_MS;
+		w->not_before_ms = w->started_ms + FORK_AGAIN_MS;
 		return;
 	}
 	if (w->pid == 0) {
@@ -46,14 +58,14 @@ start(struct worker *w, supervisor_work *work, void *arg)
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent)
 			_exit(1);
-		_exit(work(arg));
+		_exit(hooks->work(hooks->arg));
 	}
 	log_info("worker", "pid=%ld what=\"started\"", (long)w->pid);
 }
 
 /* Starts what is due; returns the time until something else is, -1 when nothing will be. */
 static int64_t
-start_due(struct supervisor *s, supervisor_work *work, void *arg)
+start_due(struct supervisor *s)
 {
 	int64_t now = clock_mono_ms();
 	int64_t wait_ms = -1;
@@ -62,7 +74,7 @@ start_due(struct supervisor *s, supervisor_work *work, void *arg)
 		struct worker *w = &s->workers[i];
 
 		if (w->pid == 0 && w->not_before_ms <= now)
-			start(w, work, arg);
+			start(w, s->hooks);
 		if (w->pid == 0 && (wait_ms < 0 || w->not_before_ms - now < wait_ms))
 			wait_ms = w->not_before_ms > now ? w->not_before_ms - now : 1;
 	}
@@ -83,6 +95,18 @@ log_end(pid_t pid, int status)
 	}
 }
 
+/* When the next one may be started in place of a worker that has ended. */
+static void
+wait_for(struct worker *w)
+{
+	bool lived = clock_mono_ms() - w->started_ms >= SOON_MS;
+
+	w->wait_ms = lived ? 0 : w->wait_ms == 0 ? WAIT_FIRST_MS : 2 * w->wait_ms;
+	if (w->wait_ms > WAIT_MAX_MS)
+		w->wait_ms = WAIT_MAX_MS;
+	w->not_before_ms = lived ? 0 : w->started_ms + w->wait_ms;
+}
+
 /* Takes note of workers that have ended. */
 static void
 reap(struct supervisor *s)
@@ -97,9 +121,7 @@ reap(struct supervisor *s)
 			if (w->pid == pid) {
 				log_end(pid, status);
 				w->pid = 0;
-				w->not_before_ms = clock_mono_ms() - w->started_ms < SOON_MS
-				    ? w->started_ms + SOON_MS
-				    : 0;
+				wait_for(w);
 			}
 		}
 	}
@@ -123,40 +145,96 @@ send_all(const struct supervisor *s, int sig)
 			(void)kill(s->workers[i].pid, sig);
 }
 
+/* The next signal, or 0 when the time is over. */
 static int
-wait_signal(int64_t wait_ms)
+wait_signal(int64_t wait_ms, siginfo_t *info)
 {
 	struct timespec limit = { .tv_sec = wait_ms / 1000, .tv_nsec = (wait_ms % 1000) * 1000000 };
 	sigset_t all;
+	int sig;
 
 	sigfillset(&all);
-	return wait_ms < 0 ? sigwaitinfo(&all, NULL) : sigtimedwait(&all, NULL, &limit);
+	sig = wait_ms < 0 ? sigwaitinfo(&all, info) : sigtimedwait(&all, info, &limit);
+	return sig < 0 ? 0 : sig;
+}
+
+/* Notes that a worker serves, and tells when all do so for the first time. */
+static void
+note_serving(struct supervisor *s, pid_t pid)
+{
+	unsigned serving = 0;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		struct worker *w = &s->workers[i];
+
+		w->serves = w->serves || w->pid == pid;
+		serving += w->pid > 0 && w->serves;
+	}
+	if (s->ready || serving < s->n)
+		return;
+	s->ready = true;
+	s->hooks->ready(s->hooks->arg);
+}
+
+/* Ticks when it is time to; the time until the next, or until wait_ms, whichever comes first. */
+static int64_t
+tick(struct supervisor *s, int64_t wait_ms)
+{
+	int64_t every_ms = s->hooks->tick_ms;
+	int64_t left = s->ticked_ms + every_ms - clock_mono_ms();
+
+	if (every_ms < 0)
+		return wait_ms;
+	if (left <= 0) {
+		s->hooks->tick(s->hooks->arg);
+		s->ticked_ms = clock_mono_ms();
+		left = every_ms;
+	}
+	return wait_ms < 0 || left < wait_ms ? left : wait_ms;
+}
+
+static void
+stop(struct supervisor *s)
+{
+	if (!s->stopping)
+		s->hooks->stopping(s->hooks->arg);
+	s->stopping = true;
+	send_all(s, SIGTERM);
 }
 
 int
-supervisor_run(unsigned workers, supervisor_work *work, supervisor_stop *stopping, void *arg)
+supervisor_run(unsigned workers, const struct supervisor_hooks *hooks)
 {
-	struct supervisor s = { .workers = calloc(workers, sizeof(*s.workers)), .n = workers };
+	struct supervisor s = { .hooks = hooks,
+		.workers = calloc(workers, sizeof(*s.workers)),
+		.n = workers,
+		.ticked_ms = clock_mono_ms() };
 
 	if (!s.workers)
 		return 1;
 	/* Where a parent ignores it, ended workers would not be told of. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	for (;;) {
-		int64_t wait_ms = start_due(&s, work, arg);
+		int64_t wait_ms = start_due(&s);
+		siginfo_t info;
 		int sig;
 
 		if (s.stopping && alive(&s) == 0)
 			break;
-		sig = wait_signal(wait_ms);
-		if (sig == SIGTERM || sig == SIGINT || sig == SIGUSR1) {
-			if (!s.stopping)
-				stopping(arg);
-			s.stopping = true;
-			send_all(&s, SIGTERM);
-		}
+		sig = wait_signal(tick(&s, wait_ms), &info);
+		if (sig == SIGTERM || sig == SIGINT || sig == SIGUSR1)
+			stop(&s);
+		else if (sig == SERVES)
+			note_serving(&s, info.si_pid);
 		reap(&s);
 	}
 	free(s.workers);
 	return 0;
+}
+
+void
+supervisor_serves(pid_t supervisor)
+{
+	if (getppid() == supervisor)
+		(void)kill(supervisor, SERVES);
 }

@@ -2,17 +2,30 @@
 #ifndef POSTERN_SUPERVISOR_H
 #define POSTERN_SUPERVISOR_H
 
+#include <stdint.h>
+#include <sys/types.h>
+
 #include "base/check.h"
 
-typedef int supervisor_work(void *arg);
-typedef void supervisor_stop(void *arg);
+/* What the supervisor is told to do, each with arg. */
+struct supervisor_hooks {
+	int (*work)(void *arg);	     /* in a worker; its exit status */
+	void (*ready)(void *arg);    /* once, when all workers serve for the first time */
+	void (*tick)(void *arg);     /* every tick_ms */
+	int64_t tick_ms;	     /* -1: never */
+	void (*stopping)(void *arg); /* once, as soon as the supervision ends and before the workers
+					are told, to refuse further connections */
+	void *arg;
+};
 
-/* Forks workers that run work(arg) and exit with its result, and starts a new one for each that
- * ends, but a worker that ended soon after its start not before a second has passed. SIGTERM and
- * SIGINT go on to the workers and end the supervision once they have all ended. Every signal must
- * be blocked. stopping(arg) is called once, as soon as the supervision ends and before the workers
- * are told, to refuse further connections. Returns the exit status for the supervisor; in a worker
- * it does not return. */
-int supervisor_run(unsigned workers, supervisor_work *work, supervisor_stop *stopping, void *arg);
+/* Forks workers, and starts a new one for each that ends. A worker that ended within a second of
+ * its start is waited for: a second at first, twice as long each time, half a minute at most.
+ * SIGTERM and SIGINT go on to the workers and end the supervision once they have all ended. Every
+ * signal must be blocked. Returns the exit status for the supervisor; in a worker it does not
+ * return. */
+int supervisor_run(unsigned workers, const struct supervisor_hooks *hooks);
+
+/* In a worker: tells its supervisor, whose process id that is, that it serves. */
+void supervisor_serves(pid_t supervisor);
 
 #endif

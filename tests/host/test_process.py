@@ -14,7 +14,7 @@ import fastcgi
 import pytest
 from lib import checks, hosts, messages, scripts
 from lib.client import Ended
-from lib.proc import Proc, give_to_web_user, is_root, wait_until
+from lib.proc import Proc, give_to_web_user, is_root, scratch_dir, wait_until
 from standalone import Gate, on_descriptor_0
 
 
@@ -23,9 +23,9 @@ def gates(upstream):
     """Makes scratch gates, and ends them with the test."""
     made = []
 
-    def make(start=True, **options):
+    def make(start=True, env=None, **options):
         made.append(Gate(upstream.url, **options))
-        return made[-1].start() if start else made[-1]
+        return made[-1].start(env) if start else made[-1]
 
     yield make
     for one in made:
@@ -123,6 +123,52 @@ def test_worker_that_does_not_start_is_not_started_without_end(gates):
     assert g.text().count('what="started"') <= 6
     wait_until(g.children, 5, "a worker")
     g.serves()
+
+
+def test_worker_that_does_not_start_is_waited_for_longer_and_longer(gates):
+    g = gates(workers=1)
+    starts = []
+    while len(starts) < 4:
+        [pid] = wait_until(g.children, 15, "a worker")
+        starts.append(time.monotonic())
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: pid not in g.children(), 5, "its end")
+    waits = [b - a for a, b in zip(starts[1:], starts[2:])]
+    assert waits[1] > waits[0] * 1.5, waits
+
+
+class Manager:
+    """The socket of a service manager, and what came in."""
+
+    def __init__(self, path, abstract):
+        self.name = "@" + path.name + str(os.getpid()) if abstract else str(path)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind("\0" + self.name[1:] if abstract else self.name)
+        if not abstract:
+            os.chmod(path, 0o777)
+        self.seen = []
+
+    def hear(self, limit=20):
+        self.sock.settimeout(limit)
+        self.seen.append(self.sock.recv(4096).decode())
+        return self.seen[-1]
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+@pytest.mark.parametrize("workers", [None, 3])
+def test_service_manager_is_told(gates, workers, abstract):
+    manager = Manager(scratch_dir("postern-notify-") / "notify", abstract)
+    g = gates(workers=workers, env={"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "400000"})
+    while manager.hear() != "READY=1":
+        pass
+    assert g.ready_count() >= (workers or 1), "it was told before all served"
+    assert [manager.hear(), manager.hear()] == ["WATCHDOG=1"] * 2
+    g.proc.send(signal.SIGTERM)
+    while manager.hear() == "WATCHDOG=1":
+        pass
+    assert manager.seen[-1] == "STOPPING=1" and manager.seen.count("READY=1") == 1
+    manager.sock.close()
 
 
 def test_workers_end_with_their_supervisor(gates):
