@@ -124,6 +124,9 @@ step_era(struct call *c)
 		    "The gate's configuration cannot be used; its log says why.");
 		return FAULT_CONFIG;
 	}
+	/* The front has the usual patience by itself. */
+	if (c->front->patience && c->era->conf->write_idle_ms != FRONT_WRITE_MS)
+		c->front->patience(c->seat, c->era->conf->write_idle_ms);
 	c->head.region =
 	    c->head.match.region.p ? c->head.match.region : span_of(c->era->conf->default_region);
 	return FAULT_NONE;

@@ -15,9 +15,8 @@
 
 /* A host that stops in mid-request, or stops reading, must not hold a thread for ever: heads come
  * in one piece, bodies as fast as a slow client sends them. */
-#define HOST_HEAD_MS  1000
-#define HOST_READ_MS  60000
-#define HOST_WRITE_MS 300000
+#define HOST_HEAD_MS 1000
+#define HOST_READ_MS 60000
 /* How long a thread reads what is left of a body that nobody wants. */
 #define REST_MS 200
 
@@ -77,7 +76,7 @@ fcgi_accept(struct front_seat *seat, int fd)
 	FCGX_Detach(r);
 	of(seat)->read_all = of(seat)->reading = false;
 	set_limit(seat, SO_RCVTIMEO, HOST_HEAD_MS);
-	set_limit(seat, SO_SNDTIMEO, HOST_WRITE_MS);
+	set_limit(seat, SO_SNDTIMEO, FRONT_WRITE_MS);
 	return FCGX_Accept_r(r) < 0 ? -1 : 0;
 }
 
@@ -91,6 +90,12 @@ static char *const *
 fcgi_params(struct front_seat *seat)
 {
 	return of(seat)->request.envp;
+}
+
+static void
+fcgi_patience(struct front_seat *seat, int64_t write_ms)
+{
+	set_limit(seat, SO_SNDTIMEO, write_ms);
 }
 
 static ssize_t
@@ -212,6 +217,7 @@ const struct front front_fcgi = {
 	.read = fcgi_read,
 	.write = fcgi_write,
 	.flush = fcgi_flush,
+	.patience = fcgi_patience,
 	.watch_fd = fcgi_watch_fd,
 	.drain = fcgi_drain,
 	.finish = fcgi_finish,

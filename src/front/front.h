@@ -24,6 +24,9 @@ enum front_rest {
 			    destroy it */
 };
 
+/* How long a host may take nothing of an answer, unless patience says otherwise. */
+#define FRONT_WRITE_MS 300000
+
 struct front {
 	const char *name;
 	bool cut_means_gone; /* its host stops a call only after its client's connection is gone */
@@ -43,6 +46,9 @@ struct front {
 	 * -1: nobody is there. */
 	int (*write)(struct front_seat *seat, struct span s);
 	int (*flush)(struct front_seat *seat);
+	/* How long a write of this call may wait for a host that takes nothing, before nobody is
+	 * there. NULL: this front waits as long as its host lives. */
+	void (*patience)(struct front_seat *seat, int64_t write_ms);
 	/* The descriptor on which a client that leaves shows up, and the epoll(7) events that say
 	 * so (EPOLLHUP and EPOLLERR always do). -1: this front cannot know. */
 	int (*watch_fd)(struct front_seat *seat, uint32_t *events);

@@ -49,6 +49,8 @@ static const struct confrow root_rows[] = {
 	    .min = 1, .max = 7200 },
 	{ "upstream_idle_s", .set = confvalue_seconds, .at = AT(conf, idle_ms), .fallback = "120",
 	    .min = 1, .max = 7200 },
+	{ "write_idle_s", .set = confvalue_seconds, .at = AT(conf, write_idle_ms),
+	    .fallback = "300", .min = 1, .max = 3600 },
 	{ "retry_s", .set = confvalue_seconds, .at = AT(conf, retry_ms), .fallback = "2", .min = 0,
 	    .max = 600 },
 	{ "cooldown_s", .set = confvalue_seconds, .at = AT(conf, cooldown_ms), .fallback = "30",

@@ -106,8 +106,9 @@ struct conf {
 	int64_t commit_ms, ping_ms; /* ping_ms 0: never */
 	bool envelope_usage;	    /* its streams tell usage, asked or not */
 	int64_t connect_ms, first_ms, idle_ms;
-	int64_t retry_ms;    /* how long a call tries its targets again; 0: once each */
-	int64_t cooldown_ms; /* the longest rest of an upstream that fails; 0: none */
+	int64_t write_idle_ms; /* how long a client may take nothing of its answer */
+	int64_t retry_ms;      /* how long a call tries its targets again; 0: once each */
+	int64_t cooldown_ms;   /* the longest rest of an upstream that fails; 0: none */
 	int64_t drain_ms;
 	struct conf_upstream *upstreams;
 	size_t upstreams_n;
