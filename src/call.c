@@ -229,6 +229,15 @@ refuse_model(struct call *c, enum fault f, const char *model, const struct route
 		    f == FAULT_MODEL_FORBIDDEN ? " is not allowed for this key" : "");
 }
 
+static void
+draw_route(struct call *c)
+{
+	uint64_t seed;
+
+	if (c->route.n > 1 && c->route.weighed && hash_random(&seed, sizeof(seed)) == 0)
+		route_draw(&c->route, seed);
+}
+
 /* What is known to one account only stays with the first target that may have it, always the same
  * one (messages-api.md 2). */
 static enum fault
@@ -237,8 +246,10 @@ bind_route(struct call *c)
 	struct route *r = &c->route;
 	size_t i = 0;
 
-	if (!c->turn.threaded && !c->turn.bound)
+	if (!c->turn.threaded && !c->turn.bound) {
+		draw_route(c);
 		return FAULT_NONE;
+	}
 	while (i < r->n &&
 	    !parts_kind(gate_parts(c->gate), span_of(r->targets[i].upstream->kind))->bound)
 		i++;

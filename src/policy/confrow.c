@@ -105,6 +105,8 @@ static const struct confrow model_rows[] = {
 
 static const struct confrow target_rows[] = {
 	{ "id", .set = confvalue_text, .at = AT(conf_target, id), .min = 1, .max = MODEL_MAX },
+	{ "weight", .set = confvalue_count, .at = AT(conf_target, weight), .fallback = "0",
+	    .max = 1000 },
 };
 
 static const struct confrow workspace_rows[] = {

@@ -46,12 +46,16 @@ struct route_search {
 };
 
 static void
-route_add(const struct route_search *s, const struct conf_upstream *u, struct span model)
+route_add(
+    const struct route_search *s, const struct conf_upstream *u, struct span model, uint64_t weight)
 {
 	struct route *r = s->out;
 
-	if (r->n < TARGETS_MAX && namelist_has(&u->regions, s->region) && route_may_use(u, s->who))
-		r->targets[r->n++] = (struct target){ .upstream = u, .model = model };
+	if (r->n == TARGETS_MAX || !namelist_has(&u->regions, s->region) ||
+	    !route_may_use(u, s->who))
+		return;
+	r->targets[r->n++] = (struct target){ .upstream = u, .model = model, .weight = weight };
+	r->weighed = r->weighed || weight > 0;
 }
 
 static void
@@ -62,7 +66,7 @@ route_add_section(const struct route_search *s, const struct conf_model *m)
 	for (size_t i = 0; i < m->targets_n; i++) {
 		const struct conf_target *t = &m->targets[i];
 
-		route_add(s, &s->conf->upstreams[t->upstream], span_of(t->id));
+		route_add(s, &s->conf->upstreams[t->upstream], span_of(t->id), t->weight);
 	}
 }
 
@@ -71,7 +75,7 @@ route_add_any(const struct route_search *s, struct span model)
 {
 	for (size_t i = 0; i < s->conf->upstreams_n; i++) {
 		if (s->conf->upstreams[i].any_model)
-			route_add(s, &s->conf->upstreams[i], model);
+			route_add(s, &s->conf->upstreams[i], model, 0);
 	}
 }
 
@@ -157,4 +161,48 @@ route_find(const struct conf *c, struct span region, struct span model, const st
 		return FAULT_MODEL_FORBIDDEN;
 	route_add_all(&s, model);
 	return out->n > 0 ? FAULT_NONE : FAULT_MODEL_UNKNOWN;
+}
+
+/* A number below n, by chance (splitmix64). */
+static uint64_t
+chance(uint64_t *state, uint64_t n)
+{
+	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return (z ^ (z >> 31)) % n;
+}
+
+/* The target from `from` on that the draw falls on; r->n when none has a weight. */
+static size_t
+drawn(const struct route *r, size_t from, uint64_t *state)
+{
+	uint64_t sum = 0, at;
+
+	for (size_t i = from; i < r->n; i++)
+		sum += r->targets[i].weight;
+	if (sum == 0)
+		return r->n;
+	at = chance(state, sum);
+	for (size_t i = from;; i++) {
+		if (at < r->targets[i].weight)
+			return i;
+		at -= r->targets[i].weight;
+	}
+}
+
+void
+route_draw(struct route *r, uint64_t seed)
+{
+	for (size_t at = 0; at < r->n; at++) {
+		size_t i = drawn(r, at, &seed);
+		struct target first;
+
+		if (i == r->n)
+			return;
+		first = r->targets[i];
+		memmove(&r->targets[at + 1], &r->targets[at], (i - at) * sizeof(first));
+		r->targets[at] = first;
+	}
 }

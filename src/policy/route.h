@@ -2,6 +2,8 @@
 #ifndef POSTERN_POLICY_ROUTE_H
 #define POSTERN_POLICY_ROUTE_H
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/fault.h"
@@ -11,11 +13,13 @@
 struct target {
 	const struct conf_upstream *upstream;
 	struct span model; /* its id there */
+	uint64_t weight;   /* 0: in order */
 };
 
 struct route {
 	struct target targets[TARGETS_MAX];
 	size_t n;
+	bool weighed; /* any of them has a weight */
 };
 
 /* Whom a model must be allowed for. */
@@ -46,6 +50,11 @@ bool route_next_region(const struct conf *c, struct route_walk *w, struct span *
  * full. */
 MUST_CHECK int route_regions(
     const struct conf *c, struct span model, const struct route_who *who, struct buf *out);
+
+/* Puts the targets that have a weight before the others, in an order by chance: each comes before
+ * those left as often as its weight is a part of all of theirs. The others keep their order. seed:
+ * a random number. */
+void route_draw(struct route *r, uint64_t seed);
 
 /* Finds the targets. A target counts only when its upstream lists the region: nothing leaves a
  * region. A workspace that has upstreams of its own uses these and no others, and nobody else does.

@@ -53,6 +53,7 @@ struct conf_target {
 	char *name;	 /* the upstream's name */
 	size_t upstream; /* index into conf.upstreams */
 	char *id;	 /* the model's id there; the client-visible one when not given */
+	uint64_t weight; /* its share of the calls that it is asked first for; 0: in order */
 	int line;
 };
 

@@ -32,7 +32,8 @@ asking_open(struct asking *a, struct span body, enum op op, const char *model)
 	*a = (struct asking){ .body = buf_make(REQUEST_BODY_MAX) };
 	f = dialect_messages.parse(body, op, &a->turn, &why);
 	assert(f == FAULT_NONE);
-	a->target = (struct target){ &a->upstream, span_of(model ? model : a->turn.model) };
+	a->target = (struct target){ .upstream = &a->upstream,
+		.model = span_of(model ? model : a->turn.model) };
 	a->ask = (struct ask){ .target = &a->target,
 		.turn = &a->turn,
 		.op = op,

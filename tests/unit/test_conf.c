@@ -68,9 +68,9 @@ static const struct {
 	{ "an unknown option, near a known one", ECHO "max_bdy = 5000",
 	    "f:2: unknown option \"max_bdy\": did you mean \"max_body\"?\n" },
 	{ "an unknown option", ECHO "model m { target e {\ncolour = red } }",
-	    "f:3: unknown option \"colour\": known here are id\n" },
+	    "f:3: unknown option \"colour\": known here are id, weight\n" },
 	{ "an option of another level", "model m { target e { kind = echo } }\n" ECHO,
-	    "f:1: unknown option \"kind\": known here are id\n" },
+	    "f:1: unknown option \"kind\": known here are id, weight\n" },
 	{ "an option by its path", ECHO "upstream|kind = echo\n\"upstream=e|kind\" = echo\n",
 	    "f:2: \"kind\" belongs inside a section \"upstream\"\n"
 	    "f:3: \"kind\" belongs inside a section \"upstream\"\n" },

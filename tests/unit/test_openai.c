@@ -43,7 +43,7 @@ told_of(struct told *t, const struct golden_case *g)
 	if (golden_has(&g->settings, "url", &value))
 		(void)snprintf(t->url, sizeof(t->url), "%.*s", (int)value.n, value.p);
 	t->upstream.url = t->url;
-	t->target = (struct target){ &t->upstream, SPAN("m") };
+	t->target = (struct target){ .upstream = &t->upstream, .model = SPAN("m") };
 	if (golden_has(&g->settings, "model", &value))
 		t->target.model = value;
 	if (golden_has(&g->settings, "may_drop", &value)) {

@@ -192,6 +192,59 @@ rows_owned(struct check *c)
 	}
 }
 
+static const struct {
+	const char *what;
+	size_t n;
+	uint64_t weights[4];
+	unsigned first[4]; /* in a thousand draws, about */
+} draws[] = {
+	{ "no weight", 3, { 0, 0, 0 }, { 1000, 0, 0 } },
+	{ "one alone", 1, { 7 }, { 1000 } },
+	{ "equal ones", 2, { 1, 1 }, { 500, 500 } },
+	{ "shares", 3, { 5, 3, 2 }, { 500, 300, 200 } },
+	{ "one behind the others", 3, { 0, 0, 9 }, { 0, 0, 1000 } },
+	{ "weighed before the others", 4, { 0, 1, 0, 3 }, { 0, 250, 0, 750 } },
+};
+
+static void
+rows_drawn(struct check *c)
+{
+	static const char *const names = "abcd";
+
+	for (size_t i = 0; i < ROWS(draws); i++) {
+		unsigned first[4] = { 0 };
+
+		check_row(c, "drawn: %s", draws[i].what);
+		for (uint64_t seed = 1; seed <= 1000; seed++) {
+			struct route r = { .n = draws[i].n };
+			const char *last = NULL;
+			char seen[5] = "";
+
+			for (size_t k = 0; k < r.n; k++)
+				r.targets[k] = (struct target){ .model = { names + k, 1 },
+					.weight = draws[i].weights[k] };
+			route_draw(&r, seed * 7919);
+			first[r.targets[0].model.p - names]++;
+			for (size_t k = 0; k < r.n; k++) {
+				const struct target *t = &r.targets[k];
+
+				seen[t->model.p - names] = 'x';
+				check_that(c, t->weight > 0 || !last || t->model.p > last,
+				    "those in order are not");
+				check_that(
+				    c, t->weight == 0 || !last, "a weight behind the others");
+				last = t->weight ? NULL : t->model.p;
+			}
+			for (size_t k = 0; k < r.n; k++)
+				check_that(c, seen[k] == 'x', "%c is lost", names[k]);
+		}
+		for (size_t k = 0; k < draws[i].n; k++)
+			check_that(c,
+			    first[k] + 60 > draws[i].first[k] && first[k] < draws[i].first[k] + 60,
+			    "%c: %u", names[k], first[k]);
+	}
+}
+
 int
 main(void)
 {
@@ -202,5 +255,6 @@ main(void)
 	row_has(&c);
 	row_many(&c);
 	rows_owned(&c);
+	rows_drawn(&c);
 	return check_end(&c);
 }
