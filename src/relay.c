@@ -15,6 +15,7 @@
 #include "store/cooldowns.h"
 #include "stream.h"
 #include "upstream/signing.h"
+#include "whole.h"
 #include "wire/header.h"
 
 /* How long the upstream's connection is read on after its last event, so that it can be kept. */
@@ -28,7 +29,7 @@ struct relay {
 	struct hreq request;
 	struct credential credential;
 	struct stream stream;
-	struct spool whole; /* an answer that is no stream */
+	struct whole whole;
 
 	/* Of one call. */
 	const struct relay_order *order;
@@ -96,7 +97,7 @@ on_head(void *arg, const struct transfer_head *head)
 	}
 	take_form(r);
 	memcpy(r->error_type, head->error_type, sizeof(r->error_type));
-	r->whole.max = is_good(r) ? ANSWER_MAX : ERROR_BODY_MAX;
+	whole_expect(&r->whole, is_good(r));
 	return 0;
 }
 
@@ -107,15 +108,7 @@ on_data(void *arg, struct span bytes)
 
 	if (r->streaming)
 		return stream_feed(&r->stream, bytes);
-	switch (spool_add(&r->whole, bytes)) {
-	case SPOOL_OK:
-		return 0;
-	case SPOOL_FULL: /* of an error's body the beginning will do */
-		return is_good(r) ? fail(r, FAULT_UP_ANSWER, "The upstream's answer is too large.")
-				  : 0;
-	default:
-		return fail(r, FAULT_INTERNAL, "");
-	}
+	return whole_feed(&r->whole, bytes, is_good(r), r->out);
 }
 
 /* The time until the next thing that silence makes us do, having done what is due. -1: nothing. */
@@ -182,114 +175,19 @@ on_tick(void *arg, bool woken, int64_t *wait_ms)
 
 static const struct transfer_sink sink = { .head = on_head, .data = on_data, .tick = on_tick };
 
-/* Latches what the upstream says as an error. */
-static int
-refuse_with(struct relay *r, struct span body)
-{
-	struct complaint c = { r->status, span_of(r->error_type), body };
-
-	r->kind->refusal(&c, &r->out->refusal);
-	r->out->refusal_lines = buf_span(&r->stream.lines);
-	return -1;
-}
-
-/* A whole answer of a good status: JSON that is no error, or else it is none. */
-static int
-check_whole(struct relay *r, struct span body)
-{
-	enum { AT_TYPE, AT_ERROR };
-	struct json_member m[] = { { .name = SPAN("type") }, { .name = SPAN("error") } };
-	struct json_fault fault;
-	bool error;
-
-	if (r->status == 204 || span_trim(body).n == 0 || json_empty(span_trim(body)))
-		return fail(r, FAULT_UP_ANSWER, "The upstream answered with nothing.");
-	if (json_scan(body, JSON_DEPTH_MAX, m, 2, &fault)) {
-		return fail(
-		    r, FAULT_UP_ANSWER, "The upstream's answer is not JSON, or it was cut off.");
-	}
-	error = span_eq(m[AT_TYPE].value, SPAN("\"error\"")) ||
-	    (r->kind->chat && m[AT_ERROR].value.p && json_type(m[AT_ERROR].value) != 'z');
-	if (error)
-		return refuse_with(r, body);
-	if (r->order->turn->stream) {
-		return fail(r, FAULT_UP_ANSWER,
-		    "The upstream answered with JSON instead of an event stream.");
-	}
-	return 0;
-}
-
-/* Lets the kind look at a whole answer; *body becomes what is to be sent. */
-static int
-edit_whole(struct relay *r, struct span *body)
-{
-	if (!r->kind->whole)
-		return 0;
-	r->stream.edited.len = 0;
-	switch (r->kind->whole(&r->ask, *body, &r->stream.edited)) {
-	case KIND_RECKONED:
-		r->out->estimated = true;
-		*body = buf_span(&r->stream.edited);
-		return 0;
-	case KIND_EDITED:
-		*body = buf_span(&r->stream.edited);
-		return 0;
-	case KIND_AS_IT_IS:
-		return 0;
-	default:
-		return fail(r, FAULT_UP_ANSWER, "The upstream's answer cannot be understood.");
-	}
-}
-
 static void
-count_whole(struct relay *r, struct span body)
-{
-	struct span usage = json_find(body, SPAN("usage"));
-
-	if (json_type(usage) == 'o')
-		usage_set(&r->out->usage, usage);
-	r->out->counted = r->order->op == OP_MESSAGES;
-}
-
-/* Tells a whole message in the words of the client's dialect; *body becomes what is to be sent. */
-static int
-retell_whole(struct relay *r, struct span *body)
-{
-	const struct dialect *d = r->order->answer->dialect;
-
-	if (!d->whole || r->order->op != OP_MESSAGES)
-		return 0;
-	r->stream.told.len = 0;
-	if (d->whole(*body, &r->stream.told))
-		return fail(r, FAULT_UP_ANSWER, "The upstream's answer is too large.");
-	*body = buf_span(&r->stream.told);
-	return 0;
-}
-
-static int
 pass_whole(struct relay *r)
 {
-	struct span body;
-	bool told = r->order->answer->dialect->whole != NULL;
-	struct span type = r->stream.content_type[0] && !told ? span_of(r->stream.content_type)
-							      : SPAN("application/json");
+	struct whole_facts f = { .ask = &r->ask,
+		.kind = r->kind,
+		.answer = r->order->answer,
+		.out = r->out,
+		.status = r->status,
+		.content_type = r->stream.content_type,
+		.error_type = r->error_type,
+		.lines = &r->stream.lines };
 
-	if (spool_view(&r->whole, &body))
-		return fail(r, FAULT_INTERNAL, "");
-	if (r->status >= 400 && r->status < 600) {
-		return refuse_with(r, body);
-	}
-	if (!is_good(r))
-		return fail(r, FAULT_UP_ANSWER,
-		    "The upstream answered with a status that is none of this API's.");
-	if (check_whole(r, body) || edit_whole(r, &body))
-		return -1;
-	count_whole(r, body);
-	if (retell_whole(r, &body) || outcome_put_tried(r->out, &r->stream.lines))
-		return -1;
-	return answer_whole(r->order->answer, r->status, type, buf_span(&r->stream.lines), body)
-	    ? gone(r)
-	    : 0;
+	whole_pass(&r->whole, &f);
 }
 
 /* What the end of the transfer means, once nothing was latched before. */
@@ -314,7 +212,7 @@ conclude(struct relay *r, enum fault f, const char *reason)
 		    "The upstream ended its stream before the message was complete.");
 		return;
 	}
-	(void)pass_whole(r);
+	pass_whole(r);
 }
 
 static void
@@ -330,9 +228,9 @@ start_target(struct relay *r, const struct target *target)
 	r->status = 0;
 	r->error_type[0] = '\0';
 	r->streaming = false;
-	stream_target(&r->stream, &r->ask, r->kind, r->whole.folder);
+	stream_target(&r->stream, &r->ask, r->kind, r->order->era->conf->state);
 	r->stream.retelling.wants_usage |= r->order->era->conf->envelope_usage;
-	spool_clear(&r->whole, HOLD_KEEP);
+	whole_begin(&r->whole, r->order->era->conf->state);
 }
 
 /* Lets the kind make its request, and signs it where that is how it gets in. */
@@ -608,7 +506,6 @@ relay_forward(struct relay *r, const struct relay_order *order, struct outcome *
 	int client = watch_add(r->watch, order->answer->seat);
 
 	*out = (struct outcome){ .first_ms = -1 };
-	r->whole.folder = order->era->conf->state;
 	r->order = order;
 	r->out = out;
 	stream_call(&r->stream, order->answer, out);
@@ -638,7 +535,7 @@ relay_open(struct gate *g)
 	hreq_init(&r->request);
 	credential_init(&r->credential);
 	stream_init(&r->stream);
-	spool_init(&r->whole, NULL, ANSWER_MAX);
+	whole_init(&r->whole);
 	return r;
 }
 
@@ -646,7 +543,7 @@ void
 relay_rest(struct relay *r)
 {
 	stream_rest(&r->stream);
-	spool_clear(&r->whole, HOLD_KEEP);
+	whole_rest(&r->whole);
 }
 
 void
@@ -659,6 +556,6 @@ relay_close(struct relay *r)
 	hreq_free(&r->request);
 	credential_clear(&r->credential);
 	stream_free(&r->stream);
-	spool_clear(&r->whole, 0);
+	whole_free(&r->whole);
 	free(r);
 }

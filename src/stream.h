@@ -25,7 +25,7 @@ struct stream {
 	/* Memory that is kept between calls. */
 	struct framing framing;
 	struct chunking chunking;
-	struct buf edited; /* an event, or a whole answer, that was changed */
+	struct buf edited; /* an event that was changed */
 	struct buf told;   /* the same in the words of another dialect */
 	struct buf hold;   /* the beginning of an event whose end has not come yet */
 	struct buf joined; /* the data of an event that came in several lines */

@@ -161,7 +161,7 @@ row_reload(struct check *c)
 	check_row(c, "a new configuration is in force at the next call");
 	world_begin("POST", "/v1/messages", BODY);
 	world_configure(
-	    "keys = \"/nowhere/keys\"\nstate = \"%s\"\n"
+	    "keys = \"/nowhere/keys\"\nstate = \"%s\"\ncooldown_s = 0\n"
 	    "upstream \"echo\" { kind = \"echo\" }\nmodel \"new\" { target \"echo\" { } }\n");
 	world_run();
 	world_expect(404, "not_found_error");
