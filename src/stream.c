@@ -263,13 +263,15 @@ pass_chunks(struct stream *s, int rc, const char *why)
 int
 stream_feed(struct stream *s, struct span bytes)
 {
-	const char *why = "";
+	const char *why;
+	int rc;
 
 	switch (s->form) {
 	case STREAM_FRAMES:
 		return on_frames(s, bytes);
 	case STREAM_CHUNKS:
-		return pass_chunks(s, chunking_feed(&s->chunking, bytes, &why), why);
+		rc = chunking_feed(&s->chunking, bytes, &why);
+		return pass_chunks(s, rc, why);
 	default:
 		return on_events(s, bytes);
 	}
@@ -278,11 +280,13 @@ stream_feed(struct stream *s, struct span bytes)
 int
 stream_end(struct stream *s)
 {
-	const char *why = "";
+	const char *why;
+	int rc;
 
-	return s->form == STREAM_CHUNKS && !s->meter.closed
-	    ? pass_chunks(s, chunking_end(&s->chunking, &why), why)
-	    : 0;
+	if (s->form != STREAM_CHUNKS || s->meter.closed)
+		return 0;
+	rc = chunking_end(&s->chunking, &why);
+	return pass_chunks(s, rc, why);
 }
 
 void

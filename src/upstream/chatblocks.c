@@ -213,7 +213,6 @@ may_end(const struct chatpart *p)
 static int
 advance(struct chatblocks *b)
 {
-
 	for (;;) {
 		if (!b->open && (b->at == b->n || !may_begin(&b->parts[b->at])))
 			return 0;

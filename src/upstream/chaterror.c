@@ -111,19 +111,23 @@ read_saying(struct span body, struct saying *s)
 		take_detail(json_find(error, SPAN("detail")), s);
 }
 
-/* How long a name of our account at text is, as OpenAI's words have it. */
+#define NAME_LETTERS "*-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define NAME_MIN     8u /* behind its beginning; shorter ones are words */
+
+/* How long a name of our account at text is, as OpenAI's words have it; 0: none is there. */
 static size_t
 account_at(const char *text)
 {
-	static const char *const names_of[] = { "org-", "proj_", "sk-" };
+	static const char *const beginnings[] = { "org-", "proj_", "sk-" };
 
-	for (size_t i = 0; i < sizeof(names_of) / sizeof(*names_of); i++) {
-		size_t n = strlen(names_of[i]);
-		size_t rest = strspn(text + n * (strncmp(text, names_of[i], n) == 0),
-		    "*-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
+		size_t n = strlen(beginnings[i]);
+		size_t rest;
 
-		if (strncmp(text, names_of[i], n) == 0 && rest >= 8)
-			return n + rest;
+		if (strncmp(text, beginnings[i], n) != 0)
+			continue;
+		rest = strspn(text + n, NAME_LETTERS);
+		return rest >= NAME_MIN ? n + rest : 0;
 	}
 	return 0;
 }

@@ -272,11 +272,13 @@ def test_no_clean_end_that_was_none(host, server, where, end):
 
 
 BROKEN = {
-    "no JSON": b"data: oops\n\n",
-    "half of it": b'data: {"choices":[{"delta":{"content":"never seen"\n\n',
-    "content that is none": b'data: {"choices":[{"delta":{"content":{"never":"seen"}}}]}\n\n',
-    "bad arguments": b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"t","function":'
-    b'{"name":"f","arguments":"{} x"}}]}}]}\n\n',
+    "no JSON": (b"data: oops\n\n", "is none of a chat completion's"),
+    "half of it": (b'data: {"choices":[{"delta":{"content":"never seen"\n\n', "is none of a chat completion's"),
+    "content that is none": (
+        b'data: {"choices":[{"delta":{"content":{"never":"seen"}}}]}\n\n', "is none of a chat completion's"),
+    "bad arguments": (
+        b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"t","function":'
+        b'{"name":"f","arguments":"{} x"}}]}}]}\n\n', "no JSON object"),
 }
 
 
@@ -284,12 +286,13 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_chunks(host, server, case, midway):
     values = BEGINNING if midway else []
-    server.on(THERE, openai.chunks(*values, BROKEN[case], openai.delta("stop"), openai.counts()))
+    chunk, words = BROKEN[case]
+    server.on(THERE, openai.chunks(*values, chunk, openai.delta("stop"), openai.counts()))
     call = ask(host, messages.body(MODEL, True))
     if midway or case in ("content that is none", "bad arguments"):
-        checks.error_event(call, "api_error")
+        assert words in checks.error_event(call, "api_error")
     else:
-        checks.refused(call.read(), 502, "api_error")
+        checks.refused(call.read(), 502, "api_error", words)
 
 
 WHOLES = {
