@@ -26,7 +26,6 @@ struct slot {
 	_Atomic int64_t failed_ms;
 	_Atomic int64_t until_ms; /* it rests; 0: it does not */
 	_Atomic uint32_t failures;
-	uint32_t unused;
 };
 
 /* The file. */

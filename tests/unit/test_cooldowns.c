@@ -123,8 +123,12 @@ row_processes(struct check *t)
 			if (pid == 0) {
 				struct cooldowns *own = cooldowns_open(folder);
 
-				_exit(own &&
-				    cooldowns_look(own, "shared", NOW + 1000) == COOLDOWN_PROBE);
+				bool probe =
+				    cooldowns_look(own, "shared", NOW + 1000) == COOLDOWN_PROBE;
+
+				cooldowns_close(own);
+				cooldowns_close(c);
+				_exit(probe);
 			}
 		}
 		for (int i = 0; i < PROCESSES; i++)
