@@ -2,6 +2,7 @@
  * is latched and stops the transfer. */
 #include "relay.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,7 +274,9 @@ take_credential(struct relay *r)
 {
 	if (credentials_get(r->order->era->credentials, r->ask.target->upstream,
 		clock_wall_ms() / 1000, &r->credential))
-		return fail(r, FAULT_CONFIG, "The gate has no credential for its upstream.");
+		return errno == EMFILE
+		    ? fail(r, FAULT_BUSY, "")
+		    : fail(r, FAULT_CONFIG, "The gate has no credential for its upstream.");
 	r->ask.secret = buf_span(&r->credential.secret);
 	return 0;
 }

@@ -26,6 +26,7 @@ check_credential(const struct conf_upstream *u, const char *owner, struct findin
 
 	sourced_init(&got);
 	switch (source_read(u, clock_wall_ms() / 1000, &got, why)) {
+	case SOURCE_SCARCE:
 	case SOURCE_WRONG:
 		finding_error(f, u->line, "%s: %s", owner, why);
 		path = NULL;

@@ -2,6 +2,7 @@
  * costs at most one stat(2). One thread at a time fetches for an upstream, without the lock. */
 #include "upstream/credential.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -30,6 +31,7 @@ struct place {
 	int64_t renew; /* Unix seconds: from here on a fetch is due */
 	int64_t again; /* Unix seconds: none before this */
 	bool fetching;
+	bool scarce; /* the last fetch failed for want of a descriptor alone */
 };
 
 struct credentials {
@@ -172,6 +174,7 @@ renew(struct credentials *cr, const struct conf_upstream *u, int64_t now, bool e
 	end = fetch(u, now, &fresh);
 	pthread_mutex_lock(&cr->lock);
 	p->fetching = false;
+	p->scarce = end == SOURCE_SCARCE;
 	if (end == SOURCE_GIVES)
 		keep(p, &fresh, now);
 	else if (end == SOURCE_AWAY)
@@ -232,12 +235,17 @@ credentials_get(
 {
 	int rc;
 
+	struct place *p = &cr->places[u - cr->conf->upstreams];
+	bool scarce;
+
 	pthread_mutex_lock(&cr->lock);
 	rc = bring_up(cr, u, now);
+	scarce = rc && p->scarce;
 	if (rc == 0)
-		rc = copy_out(&cr->places[u - cr->conf->upstreams], u, now, out);
+		rc = copy_out(p, u, now, out);
 	pthread_mutex_unlock(&cr->lock);
 	if (rc)
 		credential_clear(out);
+	errno = scarce ? EMFILE : 0;
 	return rc;
 }

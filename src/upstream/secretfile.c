@@ -11,17 +11,20 @@ int
 secretfile_read(const char *path, struct buf *out, char why[static MESSAGE_MAX])
 {
 	char *room;
+	int error;
 
 	*out = buf_make(SECRET_FILE_MAX);
 	if (buf_room(out, SECRET_FILE_MAX, &room) == 0 && file_read(path, out) == 0)
 		return 0;
+	error = errno;
 	(void)snprintf(why, MESSAGE_MAX, "\"%s\" %s", path,
-	    errno == EFBIG ? "is too large for a secret" : "cannot be read");
-	if (errno != EFBIG) {
+	    error == EFBIG ? "is too large for a secret" : "cannot be read");
+	if (error != EFBIG) {
 		size_t n = strlen(why);
 
 		(void)snprintf(why + n, MESSAGE_MAX - n, ": %m");
 	}
+	errno = error;
 	return -1;
 }
 
@@ -42,5 +45,6 @@ secretfile_line(const char *path, struct buf *out, char why[static MESSAGE_MAX])
 	    line.n == 0			       ? "is empty"
 		: memchr(line.p, '\n', line.n) ? "holds more than one line"
 					       : "holds bytes that a header cannot");
+	errno = EINVAL;
 	return -1;
 }

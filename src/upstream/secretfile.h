@@ -8,7 +8,7 @@
 #include "base/limits.h"
 
 /* Reads a whole file of at most SECRET_FILE_MAX into out, empty before; the caller wipes it in
- * every case. -1 with why, which names the file. */
+ * every case. -1 with why, which names the file, and errno. */
 MUST_CHECK int secretfile_read(const char *path, struct buf *out, char why[static MESSAGE_MAX]);
 
 /* The same of a file that holds one line which can stand in a header, without the blanks and line

@@ -1,6 +1,7 @@
 /* source: see the header. */
 #include "upstream/source.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,7 +22,9 @@ static enum source_end
 read_line(const char *path, struct sourced *out, char why[static MESSAGE_MAX])
 {
 	buf_wipe(&out->secret);
-	return secretfile_line(path, &out->secret, why) ? SOURCE_WRONG : SOURCE_GIVES;
+	if (secretfile_line(path, &out->secret, why) == 0)
+		return SOURCE_GIVES;
+	return errno == EMFILE || errno == ENFILE ? SOURCE_SCARCE : SOURCE_WRONG;
 }
 
 static enum source_end
