@@ -18,7 +18,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 BASE = buf clock fault file hash log num span spool stamp
-WIRE = eventstream header json jwt sigv4 sse uri
+WIRE = eventstream header json jsonput jsontext jsontree jwt sigv4 sse uri
 POLICY = admission attempts awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue cooldown estimate finding glob \
 	googlecredentials key ledger namelist period price pricelist route tally usage
 DIALECT = envelope messages models refusal

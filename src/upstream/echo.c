@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "upstream/anthropic.h"
+#include "wire/jsontree.h"
 
 #define ECHO_PREFIX   "You said: "
 #define ECHO_TEXT_MAX (2 * MIB)
@@ -76,7 +77,7 @@ echo_read(struct echo *e, const struct ask *ask, struct span body)
 	if (make_id(e, body) || buf_add(&e->text, SPAN(ECHO_PREFIX)))
 		return -1;
 	start = e->text.len;
-	if (messages.n > BODY_MEMORY_MAX || json_last_user_text(messages, &e->text) ||
+	if (messages.n > BODY_MEMORY_MAX || jsontree_last_user_text(messages, &e->text) ||
 	    e->text.len == start) {
 		e->text.len = start;
 		if (buf_add(&e->text, SPAN(ECHO_NOTHING)))

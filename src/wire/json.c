@@ -1,77 +1,17 @@
 /* json: see json.h. The scanner is a loop over one state and one bit per open bracket: no
- * recursion, no allocation, no lock. json-c decodes strings with escapes and reads `messages` for
- * the echo kind; its tokener takes a process-wide lock, which is why nothing on the path of every
- * call or event may come here for more than that. The only home of json-c. */
+ * recursion, no allocation, no lock. */
 #include "wire/json.h"
 
 #include <assert.h>
 #include <limits.h>
 #include <stdarg.h>
 
-/* json-c has types of the same names as two functions here; in this file they get others. */
-#define json_bool json_c_bool
-#define json_type json_c_type
-#include <json-c/json.h>
-#undef json_bool
-#undef json_type
-
 #include "base/limits.h"
 #include "base/num.h"
-#include "base/word.h"
+#include "wire/jsontext.h"
+#include "wire/jsontree.h"
 
 /* Strings. */
-
-/* True when any of the eight bytes is a quote, a backslash, a control character or not ASCII. A
- * borrow between the bytes can only be set off by a byte that is special itself. */
-static inline bool
-plain_ends_in(uint64_t x)
-{
-	uint64_t quote = x ^ WORD_EVERY('"');
-	uint64_t backslash = x ^ WORD_EVERY('\\');
-	uint64_t hit =
-	    (x - WORD_EVERY(0x20)) | (quote - WORD_EVERY(1)) | (backslash - WORD_EVERY(1)) | x;
-
-	return (hit & WORD_EVERY(0x80)) != 0;
-}
-
-static inline bool
-plain_is(char c)
-{
-	unsigned char u = (unsigned char)c;
-
-	return u >= 0x20 && u < 0x80 && u != '"' && u != '\\';
-}
-
-/* The end of the run of bytes from p on that stand for themselves in a string. */
-static const char *
-plain_end(const char *p, const char *end)
-{
-	while (end - p >= 8 && !plain_ends_in(word_at(p)))
-		p += 8;
-	while (p < end && plain_is(*p))
-		p++;
-	return p;
-}
-
-/* The length of the character that begins at p, 0 when it is not valid (RFC 3629 4: no overlong
- * forms, no surrogates, nothing over U+10FFFF). */
-static size_t
-utf8_len(const char *p, const char *end)
-{
-	const unsigned char *u = (const unsigned char *)p;
-	size_t n = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
-
-	if (n == 0 || u[0] > 0xf4 || (size_t)(end - p) < n)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((u[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
-	    (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
-		return 0;
-	return n;
-}
 
 /* The four digits of a \u escape at p; -1 when they are not there. */
 static int32_t
@@ -251,7 +191,7 @@ scan_string(struct scan *s, struct span *inside, bool *escaped)
 
 	*escaped = false;
 	for (;;) {
-		s->p = plain_end(s->p, s->end);
+		s->p = jsontext_plain_end(s->p, s->end);
 		if (s->p == s->end) {
 			(void)scan_fail(s, s->p, "string without its end");
 			return -1;
@@ -263,7 +203,7 @@ scan_string(struct scan *s, struct span *inside, bool *escaped)
 			if (scan_escape(s) < 0)
 				return -1;
 		} else {
-			size_t n = utf8_len(s->p, s->end);
+			size_t n = jsontext_utf8_len(s->p, s->end);
 
 			if ((unsigned char)*s->p < 0x20) {
 				(void)scan_fail(s, s->p, "control character in a string");
@@ -627,40 +567,6 @@ json_next_member(struct span *rest, struct span *name)
 
 /* Values. */
 
-/* Parses a whole value with json-c; NULL when it is not valid or too large for it. */
-static struct json_object *
-tree_parse(struct span value)
-{
-	struct json_tokener *t;
-	struct json_object *tree;
-
-	if (!value.p || value.n > INT_MAX)
-		return NULL;
-	t = json_tokener_new_ex((int)JSON_DEPTH_MAX);
-	if (!t)
-		return NULL;
-	json_tokener_set_flags(t, JSON_TOKENER_STRICT);
-	tree = json_tokener_parse_ex(t, value.p, (int)value.n);
-	if (tree && json_tokener_get_parse_end(t) != value.n) {
-		json_object_put(tree);
-		tree = NULL;
-	}
-	json_tokener_free(t);
-	return tree;
-}
-
-static int
-tree_add_string(struct json_object *tree, struct buf *out)
-{
-	if (!json_object_is_type(tree, json_type_string))
-		return -1;
-	return buf_add(out,
-	    (struct span){
-		json_object_get_string(tree),
-		(size_t)json_object_get_string_len(tree),
-	    });
-}
-
 int
 json_string(struct span value, struct buf *out)
 {
@@ -670,14 +576,7 @@ json_string(struct span value, struct buf *out)
 
 	if (!scan_at(&s, '"') || scan_string(&s, &inside, &escaped) < 0 || s.p != s.end)
 		return -1;
-	if (!escaped)
-		return buf_add(out, inside);
-
-	struct json_object *tree = tree_parse(value);
-	int rc = tree_add_string(tree, out);
-
-	json_object_put(tree);
-	return rc;
+	return escaped ? jsontree_string(value, out) : buf_add(out, inside);
 }
 
 bool
@@ -701,41 +600,6 @@ json_field(struct span value, char *to, size_t size)
 		to[text.len] = '\0';
 	}
 	buf_free(&text);
-}
-
-/* What to cut so that a member is gone: it and the comma before it, or else the one behind. */
-static struct json_edit
-edit_without(struct span object, const struct json_member *m)
-{
-	size_t from = (size_t)(m->at - object.p);
-	size_t to = (size_t)(m->value.p - object.p) + m->value.n;
-	size_t before = from - 1;
-
-	while (object.p[before] != ',' && object.p[before] != '{')
-		before--;
-	if (object.p[before] == ',') {
-		from = before;
-	} else {
-		while (object.p[to] != ',' && object.p[to] != '}')
-			to++;
-		to += object.p[to] == ',';
-	}
-	return (struct json_edit){ from, to - from, { 0 } };
-}
-
-int
-json_without(struct span object, struct span name, struct buf *out)
-{
-	struct json_member m = { .name = name };
-	struct json_fault fault;
-	struct json_edit edit;
-
-	if (json_scan(object, JSON_DEPTH_MAX, &m, 1, &fault))
-		return -1;
-	if (m.seen != 1) /* twice is none that a server of ours sends */
-		return m.seen == 0 ? 0 : -1;
-	edit = edit_without(object, &m);
-	return json_splice(object, &edit, 1, out) ? -1 : 1;
 }
 
 int
@@ -790,164 +654,4 @@ json_empty(struct span value)
 	s.p++;
 	scan_blanks(&s);
 	return scan_at(&s, type == 'o' ? '}' : ']');
-}
-
-/* The end of the run from p on that goes into a string as it is, whole characters included. */
-static const char *
-put_run_end(const char *p, const char *end)
-{
-	for (;;) {
-		p = plain_end(p, end);
-		if (p == end || (unsigned char)*p < 0x80)
-			return p;
-
-		size_t n = utf8_len(p, end);
-
-		if (n == 0)
-			return p;
-		p += n;
-	}
-}
-
-/* One byte that cannot stand for itself. */
-static int
-put_special(struct buf *out, char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	static const char letters[] = "\"\\bfnrt";
-	static const char values[] = "\"\\\b\f\n\r\t";
-	unsigned char u = (unsigned char)c;
-	const char *at = memchr(values, c, sizeof(values) - 1);
-
-	if (u >= 0x80)
-		return buf_add(out, SPAN("\xef\xbf\xbd"));
-	if (at) {
-		char two[2] = { '\\', letters[at - values] };
-
-		return buf_add(out, (struct span){ two, sizeof(two) });
-	}
-
-	char six[6] = { '\\', 'u', '0', '0', digits[u >> 4], digits[u & 15] };
-
-	return buf_add(out, (struct span){ six, sizeof(six) });
-}
-
-static int
-put_inside(struct buf *out, struct span s)
-{
-	const char *p = s.p, *end = s.p + s.n;
-
-	while (p < end) {
-		const char *run = put_run_end(p, end);
-
-		if (buf_add(out, (struct span){ p, (size_t)(run - p) }) < 0)
-			return -1;
-		if (run < end && put_special(out, *run++) < 0)
-			return -1;
-		p = run;
-	}
-	return 0;
-}
-
-int
-json_put_string(struct buf *out, struct span s)
-{
-	size_t before = out->len;
-
-	if (buf_add(out, SPAN("\"")) == 0 && (s.n == 0 || put_inside(out, s) == 0) &&
-	    buf_add(out, SPAN("\"")) == 0)
-		return 0;
-	out->len = before;
-	return -1;
-}
-
-/* The edits must be in order and inside the text: asserts, because it is our code that makes them.
- */
-int
-json_splice(struct span text, const struct json_edit *edits, size_t n, struct buf *out)
-{
-	size_t size = text.n, from = 0;
-	char *to;
-
-	for (size_t i = 0; i < n; i++) {
-		assert(edits[i].at >= from && edits[i].at <= text.n);
-		assert(edits[i].cut <= text.n - edits[i].at);
-		if (edits[i].put.n > SIZE_MAX - size)
-			return -1;
-		size = size - edits[i].cut + edits[i].put.n;
-		from = edits[i].at + edits[i].cut;
-	}
-	if (buf_room(out, size, &to) < 0)
-		return -1;
-	from = 0;
-	for (size_t i = 0; i < n; i++) {
-		int rc = buf_add(out, span_cut(text, from, edits[i].at));
-
-		rc |= buf_add(out, edits[i].put);
-		assert(rc == 0); /* there is room */
-		from = edits[i].at + edits[i].cut;
-	}
-	return buf_add(out, span_cut(text, from, text.n));
-}
-
-/* The text blocks of a message's content, joined by newlines. */
-static int
-tree_add_blocks(struct json_object *blocks, struct buf *out)
-{
-	size_t n = json_object_array_length(blocks);
-	size_t found = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *block = json_object_array_get_idx(blocks, i);
-		struct json_object *type, *text;
-
-		if (!json_object_object_get_ex(block, "type", &type) ||
-		    !json_object_object_get_ex(block, "text", &text) ||
-		    !json_object_is_type(text, json_type_string) ||
-		    !span_eq(span_of(json_object_get_string(type)), SPAN("text")))
-			continue;
-		if (found++ > 0 && buf_add(out, SPAN("\n")) < 0)
-			return -1;
-		if (tree_add_string(text, out) < 0)
-			return -1;
-	}
-	return found > 0 ? 0 : -1;
-}
-
-static struct json_object *
-tree_last_user(struct json_object *messages)
-{
-	size_t n =
-	    json_object_is_type(messages, json_type_array) ? json_object_array_length(messages) : 0;
-
-	while (n-- > 0) {
-		struct json_object *message = json_object_array_get_idx(messages, n);
-		struct json_object *role;
-
-		if (json_object_object_get_ex(message, "role", &role) &&
-		    span_eq(span_of(json_object_get_string(role)), SPAN("user")))
-			return message;
-	}
-	return NULL;
-}
-
-int
-json_last_user_text(struct span messages, struct buf *out)
-{
-	struct json_object *tree = tree_parse(messages);
-	struct json_object *content = NULL;
-	size_t before = out->len;
-	int rc = -1;
-
-	if (!json_object_object_get_ex(tree_last_user(tree), "content", &content))
-		goto out;
-	if (json_object_is_type(content, json_type_array))
-		rc = tree_add_blocks(content, out);
-	else
-		rc = tree_add_string(content, out);
-	if (rc < 0)
-		out->len = before;
-out:
-	json_object_put(tree);
-	return rc;
 }

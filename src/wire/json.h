@@ -1,6 +1,5 @@
 /* json: what the gate needs of JSON. The strict scanner finds members and the first fault without
- * building a tree, so that a body of any size costs no memory and keeps its bytes; json-c reads and
- * writes the values. Pure. */
+ * building a tree, so that a body of any size costs no memory and keeps its bytes. Pure. */
 #ifndef POSTERN_WIRE_JSON_H
 #define POSTERN_WIRE_JSON_H
 
@@ -90,10 +89,5 @@ struct json_edit {
  * Everything outside them is byte for byte what it was. -1 when out is full. */
 MUST_CHECK int json_splice(
     struct span text, const struct json_edit *edits, size_t n, struct buf *out);
-
-/* The text of all "text" of the last message of role "user" in a Messages API `messages` value (a
- * string, or its text blocks joined by newlines), through json-c. -1 when there is none. For the
- * echo kind. */
-MUST_CHECK int json_last_user_text(struct span messages, struct buf *out);
 
 #endif

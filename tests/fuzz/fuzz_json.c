@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "wire/json.h"
+#include "wire/jsontree.h"
 
 #define OUT_MAX (1u << 24)
 
@@ -74,7 +75,7 @@ try_json_c(struct span text)
 
 	rc |= buf_add(&messages, text) | buf_add(&messages, SPAN("}]"));
 	assert(rc == 0);
-	rc = json_last_user_text(buf_span(&messages), &out);
+	rc = jsontree_last_user_text(buf_span(&messages), &out);
 	assert(rc == 0 && span_eq(buf_span(&out), SPAN("x")));
 	buf_free(&messages);
 	buf_free(&out);
@@ -99,7 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(fault.at <= size && fault.what);
 		(void)json_find(text, m[0].name);
 
-		int rc = json_last_user_text(text, &out);
+		int rc = jsontree_last_user_text(text, &out);
 
 		assert(rc == 0 || out.len == 0);
 	} else {

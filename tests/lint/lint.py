@@ -30,7 +30,7 @@ HOMES = {
     r"lmdb\.h": ["store/keyindex.c", "store/kv.c"],
     r"hiredis.*": ["store/redislink.c"],
     r"confuse\.h": ["policy/conf.c"],
-    r"json-c/.*|json\.h": ["wire/json.c"],
+    r"json-c/.*|json\.h": ["wire/jsontree.c"],
     r"openssl/.*": ["base/hash.c", "store/redissock.c", "wire/jwt.c", "wire/sigv4.c"],
     r"zlib\.h": ["wire/eventstream.c"],
 }

@@ -1,6 +1,7 @@
 /* json: verdicts and offsets of the scanner, members however they are spelled, values, splice.
  * Texts end at a page that may not be read; each good text is also cut at every byte. */
 #include "wire/json.h"
+#include "wire/jsontree.h"
 
 #include <inttypes.h>
 
@@ -629,7 +630,7 @@ rows_lasts(struct check *c)
 {
 	for (size_t i = 0; i < ROWS(lasts); i++) {
 		struct buf out = buf_make(16);
-		int rc = json_last_user_text(lasts[i].in, &out);
+		int rc = jsontree_last_user_text(lasts[i].in, &out);
 
 		check_row(c, "last user text: %s", lasts[i].what);
 		check_that(c, rc == lasts[i].rc, "verdict %d", rc);
