@@ -102,12 +102,12 @@ put_joined(struct span content, struct span type, struct span member, bool *foun
 	if (buf_add(out, SPAN("\"")))
 		return -1;
 	while ((block = json_next(&content)).p) {
-		struct span text = json_find(block, member);
+		struct span text = json_inside(json_find(block, member));
 
-		if (!is_block(block, type) || json_type(text) != 's')
+		if (!is_block(block, type) || !text.p)
 			continue;
 		*found = true;
-		if (buf_add(out, span_cut(text, 1, text.n - 1)))
+		if (buf_add(out, text))
 			return -1;
 	}
 	return buf_add(out, SPAN("\""));

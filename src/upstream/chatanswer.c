@@ -58,32 +58,28 @@ put_piece(void *arg, enum chat_piece kind, struct span text)
 	return buf_add(a->out, text);
 }
 
-/* Appends the object that a call's arguments are; a call without any has an empty one, and so has
- * one that max_tokens have cut short. */
+/* Appends the object that a call's arguments are, which some servers give as it is; a call without
+ * any has an empty one, and so has one that max_tokens have cut short. */
 static int
 put_input(struct answering *a, struct span arguments)
 {
-	struct buf text = buf_make(ANSWER_MAX);
-	struct span input = { NULL, 0 };
-	struct json_fault fault;
-	bool good = true;
-	int rc = 0;
-
-	if (json_type(arguments) == 'o')
-		input = arguments;
-	else if (json_type(arguments) == 's')
-		good = json_string(arguments, &text) == 0;
-	if (!input.p)
-		input = span_trim(buf_span(&text));
-	a->told += arguments.n;
-	if (!good || (input.n > 0 && json_scan(input, JSON_DEPTH_MAX, NULL, 0, &fault))) {
-		good = good && span_eq(input, SPAN("null"));
-		rc = good || chatwords_ran_out(&a->stop) ? 0 : -1;
-		input.n = 0;
+	if (json_type(arguments) == 'o') {
+		a->told += arguments.n;
+		return buf_add(a->out, arguments);
 	}
-	rc = rc || buf_add(a->out, input.n > 0 ? input : SPAN("{}"));
-	buf_free(&text);
-	return rc ? -1 : 0;
+	a->told += json_inside(arguments).n;
+	switch (
+	    json_type(arguments) == 's' ? chatwords_arguments(arguments, a->out) : ARGUMENTS_NONE) {
+	case ARGUMENTS_OBJECT:
+		return 0;
+	case ARGUMENTS_BAD:
+		if (!chatwords_ran_out(&a->stop))
+			return -1;
+		break;
+	default:
+		break;
+	}
+	return buf_add(a->out, SPAN("{}"));
 }
 
 static int
@@ -91,7 +87,7 @@ put_call(struct answering *a, struct span call)
 {
 	struct span function = json_find(call, SPAN("function"));
 	struct span name = json_find(function, SPAN("name"));
-	struct span id = chatwords_inside(json_find(call, SPAN("id")));
+	struct span id = json_inside(json_find(call, SPAN("id")));
 
 	a->stop.calls = true;
 	if (json_type(name) != 's')

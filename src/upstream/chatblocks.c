@@ -143,22 +143,15 @@ flush_part(struct chatblocks *b)
 /* Whether a call's arguments are what the whole answer could have as its input; when max_tokens cut
  * them short they are what there is. */
 static int
-check_call(struct chatblocks *b, struct chatpart *p)
+check_call(struct chatblocks *b, const struct chatpart *p)
 {
-	struct buf text = buf_make(p->text.len + 1);
-	struct json_fault fault;
-	struct buf quoted = buf_make(p->text.len + 3);
-	int rc = buf_add(&quoted, SPAN("\"")) || buf_add(&quoted, buf_span(&p->text)) ||
-	    buf_add(&quoted, SPAN("\"")) || json_string(buf_span(&quoted), &text);
-	struct span input = span_trim(buf_span(&text));
+	struct buf quoted = buf_make(p->text.len + 2);
+	bool bad = buf_add(&quoted, SPAN("\"")) || buf_add(&quoted, buf_span(&p->text)) ||
+	    buf_add(&quoted, SPAN("\"")) ||
+	    chatwords_arguments(buf_span(&quoted), NULL) == ARGUMENTS_BAD;
 
-	if (!rc && p->args.begun)
-		rc = json_scan(input, JSON_DEPTH_MAX, NULL, 0, &fault);
-	else if (!rc)
-		rc = input.n > 0 && !span_eq(input, SPAN("null"));
-	buf_free(&text);
 	buf_free(&quoted);
-	return rc && !chatwords_ran_out(&b->stop) ? fail(b, NO_ARGUMENTS) : 0;
+	return bad && !chatwords_ran_out(&b->stop) ? fail(b, NO_ARGUMENTS) : 0;
 }
 
 static int
@@ -348,7 +341,7 @@ take_object(struct chatblocks *b, struct chatpart *p, struct span object)
 {
 	struct buf quoted = buf_make(EVENT_MAX);
 	int rc = json_put_string(&quoted, object) ||
-	    take_arguments(b, p, chatwords_inside(buf_span(&quoted)));
+	    take_arguments(b, p, json_inside(buf_span(&quoted)));
 
 	buf_free(&quoted);
 	return rc ? -1 : 0;
@@ -359,8 +352,8 @@ chatblocks_call(struct chatblocks *b, struct span call)
 {
 	struct span function = json_find(call, SPAN("function"));
 	struct piece piece = { .index = UINT64_MAX,
-		.id = chatwords_inside(json_find(call, SPAN("id"))),
-		.name = chatwords_inside(json_find(function, SPAN("name"))),
+		.id = json_inside(json_find(call, SPAN("id"))),
+		.name = json_inside(json_find(function, SPAN("name"))),
 		.arguments = json_find(function, SPAN("arguments")) };
 	struct chatpart *p;
 	int rc;
@@ -371,9 +364,8 @@ chatblocks_call(struct chatblocks *b, struct span call)
 	    (p->name.len == 0 && buf_add(&p->name, piece.name)))
 		return -1;
 	b->stop.calls = true;
-	rc = json_type(piece.arguments) == 'o'
-	    ? take_object(b, p, piece.arguments)
-	    : take_arguments(b, p, chatwords_inside(piece.arguments));
+	rc = json_type(piece.arguments) == 'o' ? take_object(b, p, piece.arguments)
+					       : take_arguments(b, p, json_inside(piece.arguments));
 	return rc ? -1 : advance(b);
 }
 

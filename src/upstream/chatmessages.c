@@ -3,8 +3,6 @@
 
 #include "wire/json.h"
 
-#define NAMES(a) (a), sizeof(a) / sizeof(*(a))
-
 /* The messages while they are told. */
 struct telling {
 	struct chatpath *path;
@@ -18,22 +16,15 @@ static const struct span here = { NULL, 0 };
 static bool
 is(struct span object, const char *member, const char *want)
 {
-	struct span value = json_find(object, span_of(member));
+	struct span value = json_inside(json_find(object, span_of(member)));
 
-	return json_type(value) == 's' && span_eq(span_cut(value, 1, value.n - 1), span_of(want));
+	return value.p && span_eq(value, span_of(want));
 }
 
 static bool
 is_type(struct span block, const char *type)
 {
 	return is(block, "type", type);
-}
-
-/* Appends what is inside a JSON string. */
-static int
-put_inside(struct span text, struct buf *out)
-{
-	return json_type(text) == 's' ? buf_add(out, span_cut(text, 1, text.n - 1)) : 0;
 }
 
 /* A member that must be a string. */
@@ -74,7 +65,8 @@ check_text(struct telling *t, struct span block, struct span *text)
 {
 	static const char *const known[] = { "type", "text" };
 
-	return chatpath_check(t->path, block, NAMES(known)) || need_text(t, block, "text", text)
+	return chatpath_check(t->path, block, CHATPATH_NAMES(known)) ||
+		need_text(t, block, "text", text)
 	    ? -1
 	    : 0;
 }
@@ -111,7 +103,7 @@ put_texts(struct telling *t, struct span content)
 	struct span block, text;
 
 	if (json_type(content) == 's')
-		return put_inside(content, t->out);
+		return buf_add(t->out, json_inside(content));
 	if (json_type(content) != 'a')
 		return chatpath_refuse(t->path, here, "must be a string or a list of blocks");
 	while (next_block(t, &walk, &block)) {
@@ -119,10 +111,20 @@ put_texts(struct telling *t, struct span content)
 			return chatpath_refuse(t->path, SPAN("type"),
 			    "the upstream of this model takes text alone here");
 		if (check_text(t, block, &text) || (walk.n > 1 && buf_add(t->out, SPAN("\\n"))) ||
-		    put_inside(text, t->out))
+		    buf_add(t->out, json_inside(text)))
 			return -1;
 	}
 	return 0;
+}
+
+/* A message that is a text. */
+static int
+put_text_message(struct telling *t, const char *role, struct span content)
+{
+	return open_message(t, role) || buf_add(t->out, SPAN("\"")) || put_texts(t, content) ||
+		buf_add(t->out, SPAN("\"}"))
+	    ? -1
+	    : 0;
 }
 
 static int
@@ -148,8 +150,8 @@ put_image_url(struct telling *t, struct span source)
 		return chatpath_refuse(t->path, SPAN("type"),
 		    "the upstream of this model takes images as base64 or url");
 	return need_text(t, source, "media_type", &media) || need_text(t, source, "data", &data) ||
-		buf_add(t->out, SPAN("\"data:")) || put_inside(media, t->out) ||
-		buf_add(t->out, SPAN(";base64,")) || put_inside(data, t->out) ||
+		buf_add(t->out, SPAN("\"data:")) || buf_add(t->out, json_inside(media)) ||
+		buf_add(t->out, SPAN(";base64,")) || buf_add(t->out, json_inside(data)) ||
 		buf_add(t->out, SPAN("\""))
 	    ? -1
 	    : 0;
@@ -161,7 +163,7 @@ put_image_part(struct telling *t, struct span block)
 	static const char *const known[] = { "type", "source" };
 	struct chatpath_end end;
 
-	if (chatpath_check(t->path, block, NAMES(known)) || open_part(t) ||
+	if (chatpath_check(t->path, block, CHATPATH_NAMES(known)) || open_part(t) ||
 	    buf_add(t->out, SPAN("{\"type\":\"image_url\",\"image_url\":{\"url\":")))
 		return -1;
 	end = chatpath_enter(t->path, "source");
@@ -175,10 +177,9 @@ put_image_part(struct telling *t, struct span block)
 static int
 put_heading(struct telling *t, struct span heading)
 {
-	return json_type(heading) == 's' &&
-		(put_inside(heading, t->out) || buf_add(t->out, SPAN("\\n")))
-	    ? -1
-	    : 0;
+	struct span text = json_inside(heading);
+
+	return text.p && (buf_add(t->out, text) || buf_add(t->out, SPAN("\\n"))) ? -1 : 0;
 }
 
 static int
@@ -207,7 +208,7 @@ check_document(struct telling *t, struct span block)
 	(void)!json_bool(json_find_in(block, "citations", "enabled", NULL), &cites);
 	if (cites && !chatpath_drops(t->path, SPAN("citations")))
 		return chatpath_refuse_extra(t->path, SPAN("citations"));
-	return chatpath_check(t->path, block, NAMES(known));
+	return chatpath_check(t->path, block, CHATPATH_NAMES(known));
 }
 
 static int
@@ -259,7 +260,7 @@ put_result_texts(struct telling *t, struct span content)
 			return chatpath_refuse(t->path, SPAN("type"),
 			    "the upstream of this model takes text and images alone from a tool");
 		if (check_text(t, block, &text) || (texts++ > 0 && buf_add(t->out, SPAN("\\n"))) ||
-		    put_inside(text, t->out))
+		    buf_add(t->out, json_inside(text)))
 			return -1;
 	}
 	return 0;
@@ -275,7 +276,7 @@ put_result(struct telling *t, struct span block)
 	bool failed = false;
 
 	(void)!json_bool(json_find(block, SPAN("is_error")), &failed);
-	if (chatpath_check(t->path, block, NAMES(known)) ||
+	if (chatpath_check(t->path, block, CHATPATH_NAMES(known)) ||
 	    need_text(t, block, "tool_use_id", &id) || open_message(t, "tool") ||
 	    buf_add(t->out, failed ? SPAN("\"Error: ") : SPAN("\"")))
 		return -1;
@@ -346,10 +347,7 @@ put_user(struct telling *t, struct span content)
 {
 	if (json_type(content) == 'a' && !is_plain(content))
 		return put_results(t, content) || put_said_by_user(t, content) ? -1 : 0;
-	return open_message(t, "user") || buf_add(t->out, SPAN("\"")) || put_texts(t, content) ||
-		buf_add(t->out, SPAN("\"}"))
-	    ? -1
-	    : 0;
+	return put_text_message(t, "user", content);
 }
 
 static int
@@ -362,7 +360,7 @@ check_call(struct telling *t, struct span block)
 		return chatpath_refuse_extra(t->path, SPAN("caller"));
 	if (json_type(json_find(block, SPAN("input"))) != 'o')
 		return chatpath_refuse(t->path, SPAN("input"), "must be an object");
-	return chatpath_check(t->path, block, NAMES(known));
+	return chatpath_check(t->path, block, CHATPATH_NAMES(known));
 }
 
 static int
@@ -419,7 +417,7 @@ put_said_by_model(struct telling *t, struct span content)
 	while (next_block(t, &walk, &block)) {
 		if (is_type(block, "text")) {
 			texts++;
-			if (check_text(t, block, &text) || put_inside(text, t->out))
+			if (check_text(t, block, &text) || buf_add(t->out, json_inside(text)))
 				return -1;
 		} else if (is_type(block, "tool_use")) {
 			calls++;
@@ -437,14 +435,10 @@ put_said_by_model(struct telling *t, struct span content)
 static int
 put_assistant(struct telling *t, struct span content)
 {
-	if (open_message(t, "assistant"))
-		return -1;
 	if (json_type(content) != 'a')
-		return buf_add(t->out, SPAN("\"")) || put_texts(t, content) ||
-			buf_add(t->out, SPAN("\"}"))
-		    ? -1
-		    : 0;
-	return put_said_by_model(t, content) || put_calls(t, content) || buf_add(t->out, SPAN("}"))
+		return put_text_message(t, "assistant", content);
+	return open_message(t, "assistant") || put_said_by_model(t, content) ||
+		put_calls(t, content) || buf_add(t->out, SPAN("}"))
 	    ? -1
 	    : 0;
 }
@@ -452,10 +446,7 @@ put_assistant(struct telling *t, struct span content)
 static int
 put_system(struct telling *t, struct span content)
 {
-	return open_message(t, "system") || buf_add(t->out, SPAN("\"")) || put_texts(t, content) ||
-		buf_add(t->out, SPAN("\"}"))
-	    ? -1
-	    : 0;
+	return put_text_message(t, "system", content);
 }
 
 static const struct {
@@ -474,7 +465,7 @@ put_message(struct telling *t, struct span message)
 	struct span content = json_find(message, SPAN("content"));
 	struct chatpath_end end;
 
-	if (chatpath_check(t->path, message, NAMES(known)))
+	if (chatpath_check(t->path, message, CHATPATH_NAMES(known)))
 		return -1;
 	if (!content.p)
 		return chatpath_refuse(t->path, SPAN("content"), "field required");

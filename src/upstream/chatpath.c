@@ -100,7 +100,7 @@ chatpath_check(struct chatpath *p, struct span object, const char *const *known,
 	if (json_type(object) != 'o')
 		return chatpath_refuse(p, (struct span){ 0 }, "must be an object");
 	while ((value = json_next_member(&object, &raw)).p) {
-		struct span name = span_cut(raw, 1, raw.n - 1);
+		struct span name = json_inside(raw);
 
 		if (!is_known(name, known, n) && !says_nothing(name, value) &&
 		    !chatpath_drops(p, name))

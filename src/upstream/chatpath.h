@@ -13,6 +13,9 @@ struct chatpath {
 	char shape[80];	 /* the same without numbers, as may_drop has it */
 };
 
+/* The two last arguments of chatpath_check. */
+#define CHATPATH_NAMES(a) (a), sizeof(a) / sizeof(*(a))
+
 /* Where a path ends. */
 struct chatpath_end {
 	size_t place, shape;

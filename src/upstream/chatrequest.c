@@ -9,8 +9,6 @@
 #include "upstream/chatpath.h"
 #include "wire/json.h"
 
-#define NAMES(a) (a), sizeof(a) / sizeof(*(a))
-
 /* What OpenAI takes of a user's name. */
 #define USER_MAX 64u
 
@@ -48,18 +46,6 @@ put_max_tokens(struct making *m, struct span value)
 }
 
 static int
-put_temperature(struct making *m, struct span value)
-{
-	return put_member(m, "temperature", value);
-}
-
-static int
-put_top_p(struct making *m, struct span value)
-{
-	return put_member(m, "top_p", value);
-}
-
-static int
 put_stop(struct making *m, struct span value)
 {
 	return json_empty(value) ? 0 : put_member(m, "stop", value);
@@ -74,7 +60,7 @@ put_user(struct making *m, struct span user)
 
 	if (user.n <= USER_MAX + 2)
 		return put_member(m, "user", user);
-	if (hash_sha256(span_cut(user, 1, user.n - 1), hash))
+	if (hash_sha256(json_inside(user), hash))
 		return -1;
 	hash_to_hex(hash, hex);
 	return buf_addf(m->out, ",\"user\":\"%s\"", hex);
@@ -86,7 +72,7 @@ put_metadata(struct making *m, struct span value)
 	static const char *const known[] = { "user_id" };
 	struct span user = json_find(value, SPAN("user_id"));
 
-	if (chatpath_check(&m->path, value, NAMES(known)))
+	if (chatpath_check(&m->path, value, CHATPATH_NAMES(known)))
 		return -1;
 	return json_type(user) == 's' ? put_user(m, user) : 0;
 }
@@ -114,7 +100,7 @@ check_tool(struct making *m, struct span tool)
 		    "the upstream of this model has tools of type custom only");
 	if (json_type(json_find(tool, SPAN("name"))) != 's')
 		return chatpath_refuse(&m->path, SPAN("name"), "field required");
-	return chatpath_check(&m->path, tool, NAMES(known));
+	return chatpath_check(&m->path, tool, CHATPATH_NAMES(known));
 }
 
 static int
@@ -189,7 +175,7 @@ put_tool_choice(struct making *m, struct span value)
 	bool single = false;
 
 	(void)!json_bool(json_find(value, SPAN("disable_parallel_tool_use")), &single);
-	return chatpath_check(&m->path, value, NAMES(known)) || put_choice(m, value) ||
+	return chatpath_check(&m->path, value, CHATPATH_NAMES(known)) || put_choice(m, value) ||
 		(single && put_member(m, "parallel_tool_calls", SPAN("false")))
 	    ? -1
 	    : 0;
@@ -208,7 +194,7 @@ take_thinking(struct making *m, struct span value)
 	(void)!json_u64(json_find(value, SPAN("budget_tokens")), UINT32_MAX, &m->budget);
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
 		if (span_eq(type, types[i]))
-			return chatpath_check(&m->path, value, NAMES(known));
+			return chatpath_check(&m->path, value, CHATPATH_NAMES(known));
 	return chatpath_refuse(
 	    &m->path, SPAN("type"), "must be enabled, adaptive or disabled for this model");
 }
@@ -219,7 +205,7 @@ put_schema(struct making *m, struct span format)
 	static const char *const known[] = { "type", "schema" };
 	struct span schema = json_find(format, SPAN("schema"));
 
-	if (chatpath_check(&m->path, format, NAMES(known)))
+	if (chatpath_check(&m->path, format, CHATPATH_NAMES(known)))
 		return -1;
 	if (!span_eq(json_find(format, SPAN("type")), SPAN("\"json_schema\"")))
 		return chatpath_refuse(&m->path, SPAN("type"), "must be json_schema");
@@ -240,7 +226,7 @@ put_output_config(struct making *m, struct span value)
 	struct span format = json_find(value, SPAN("format"));
 	struct chatpath_end end;
 
-	if (chatpath_check(&m->path, value, NAMES(known)))
+	if (chatpath_check(&m->path, value, CHATPATH_NAMES(known)))
 		return -1;
 	if (!chatpath_drops(&m->path, SPAN("effort")))
 		m->effort = json_find(value, SPAN("effort"));
@@ -291,7 +277,7 @@ pass_over(struct making *m, struct span value)
 
 static const struct {
 	const char *name;
-	int (*put)(struct making *m, struct span value);
+	int (*put)(struct making *m, struct span value); /* NULL: it goes as it is */
 	bool may_stay; /* not every server knows it, so that may_drop can name it as well */
 } members[] = {
 	{ "model", pass_over, false },
@@ -301,8 +287,8 @@ static const struct {
 	{ "cache_control", pass_over, false },
 	{ "diagnostics", pass_over, false },
 	{ "max_tokens", put_max_tokens, false },
-	{ "temperature", put_temperature, true },
-	{ "top_p", put_top_p, true },
+	{ "temperature", NULL, true },
+	{ "top_p", NULL, true },
 	{ "stop_sequences", put_stop, true },
 	{ "metadata", put_metadata, true },
 	{ "service_tier", check_tier, true },
@@ -324,6 +310,8 @@ put_one(struct making *m, struct span name, struct span value)
 			continue;
 		if (members[i].may_stay && chatpath_drops(&m->path, name))
 			return 0;
+		if (!members[i].put)
+			return put_member(m, members[i].name, value);
 		end = chatpath_enter(&m->path, members[i].name);
 		if (members[i].put(m, value))
 			return -1;
@@ -341,7 +329,7 @@ put_members(struct making *m, struct span body)
 	struct span raw, value;
 
 	while ((value = json_next_member(&body, &raw)).p)
-		if (json_type(value) != 'z' && put_one(m, span_cut(raw, 1, raw.n - 1), value))
+		if (json_type(value) != 'z' && put_one(m, json_inside(raw), value))
 			return -1;
 	return put_effort(m);
 }

@@ -109,7 +109,7 @@ chatwords_put_usage(const struct usage *u, struct buf *out)
 int
 chatwords_put_head(const struct ask *ask, struct span id, struct buf *out)
 {
-	struct span text = chatwords_inside(id);
+	struct span text = json_inside(id);
 	bool own = text.n == 0 || text.n > CHAT_ID_MAX;
 
 	return buf_add(out, own ? SPAN("{\"id\":\"msg_") : SPAN("{\"id\":\"")) ||
@@ -130,11 +130,23 @@ chatwords_put_call_id(const struct ask *ask, struct span id, size_t nth, struct 
 	return buf_addf(out, "\"toolu_%.*s_%zu\"", (int)ask->request_id.n, ask->request_id.p, nth);
 }
 
-struct span
-chatwords_inside(struct span string)
+enum chat_arguments
+chatwords_arguments(struct span arguments, struct buf *out)
 {
-	return json_type(string) == 's' ? span_cut(string, 1, string.n - 1)
-					: (struct span){ NULL, 0 };
+	struct buf text = buf_make(arguments.n);
+	enum chat_arguments found = ARGUMENTS_BAD;
+	struct json_fault fault;
+	struct span object;
+	bool good = json_string(arguments, &text) == 0;
+
+	object = span_trim(buf_span(&text));
+	if (good && (object.n == 0 || span_eq(object, SPAN("null"))))
+		found = ARGUMENTS_NONE;
+	else if (good && json_scan(object, JSON_DEPTH_MAX, NULL, 0, &fault) == 0 &&
+	    (!out || buf_add(out, object) == 0))
+		found = ARGUMENTS_OBJECT;
+	buf_free(&text);
+	return found;
 }
 
 static int
@@ -145,7 +157,7 @@ said_in_thoughts(struct span thoughts, chatwords_take *take, void *arg)
 	while ((one = json_next(&thoughts)).p) {
 		struct span text = json_find(one, SPAN("text"));
 
-		if (json_type(text) != 's' || take(arg, CHAT_THINKING, chatwords_inside(text)))
+		if (json_type(text) != 's' || take(arg, CHAT_THINKING, json_inside(text)))
 			return -1;
 	}
 	return 0;
@@ -164,9 +176,9 @@ said_in_list(struct span list, chatwords_take *take, void *arg)
 
 		thoughts = json_find(one, SPAN("thinking"));
 		if (json_type(text) == 's')
-			rc = take(arg, CHAT_TEXT, chatwords_inside(text));
+			rc = take(arg, CHAT_TEXT, json_inside(text));
 		else if (json_type(thoughts) == 's')
-			rc = take(arg, CHAT_THINKING, chatwords_inside(thoughts));
+			rc = take(arg, CHAT_THINKING, json_inside(thoughts));
 		else if (json_type(thoughts) == 'a')
 			rc = said_in_thoughts(thoughts, take, arg);
 		if (rc)
@@ -180,7 +192,7 @@ said(struct span value, enum chat_piece kind, chatwords_take *take, void *arg)
 {
 	switch (json_type(value)) {
 	case 's':
-		return take(arg, kind, chatwords_inside(value));
+		return take(arg, kind, json_inside(value));
 	case 'a':
 		return said_in_list(value, take, arg);
 	case 'z':

@@ -50,8 +50,12 @@ MUST_CHECK int chatwords_put_head(const struct ask *ask, struct span id, struct 
 MUST_CHECK int chatwords_put_call_id(
     const struct ask *ask, struct span id, size_t nth, struct buf *out);
 
-/* What is inside a JSON string; empty for what is none. */
-struct span chatwords_inside(struct span string);
+enum chat_arguments { ARGUMENTS_NONE, ARGUMENTS_OBJECT, ARGUMENTS_BAD };
+
+/* Reads the arguments of a call, a JSON string: there are none, which servers say by blanks or null
+ * as well; they are an object, which is appended to out (NULL: nowhere); or they are something
+ * else, or out is full. */
+enum chat_arguments chatwords_arguments(struct span arguments, struct buf *out);
 
 enum chat_piece { CHAT_THINKING, CHAT_TEXT, CHAT_REFUSAL };
 

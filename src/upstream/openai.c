@@ -64,18 +64,12 @@ openai_request(const struct ask *ask, struct hreq *out, struct refusal *why)
 	return chatrequest_put(ask, &out->body, why);
 }
 
-static enum kind_edit
-openai_whole(const struct ask *ask, struct span body, struct buf *out)
-{
-	return chatanswer_put(ask, body, out);
-}
-
 const struct kind kind_openai = {
 	.name = "openai",
 	.reads_body = true,
 	.chat = true,
 	.request = openai_request,
 	.event = anthropic_event,
-	.whole = openai_whole,
+	.whole = chatanswer_put,
 	.refusal = chaterror_refusal,
 };

@@ -579,6 +579,13 @@ json_string(struct span value, struct buf *out)
 	return escaped ? jsontree_string(value, out) : buf_add(out, inside);
 }
 
+struct span
+json_inside(struct span value)
+{
+	return json_type(value) == 's' && value.n > 1 ? span_cut(value, 1, value.n - 1)
+						      : (struct span){ NULL, 0 };
+}
+
 bool
 json_is_string(struct span value)
 {

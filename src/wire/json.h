@@ -50,6 +50,9 @@ struct span json_next_member(struct span *rest, struct span *name);
  */
 MUST_CHECK int json_string(struct span value, struct buf *out);
 
+/* What stands between the quotes of a JSON string, as it is; p NULL for what is none. */
+struct span json_inside(struct span value);
+
 /* Whether value is one good JSON string, and nothing else. */
 bool json_is_string(struct span value);
 

@@ -516,12 +516,6 @@ fold_start(struct folding *f, struct span block)
 						: SPAN("{\"type\":\"thinking\",\"thinking\":\""));
 }
 
-static struct span
-unquoted(struct span string)
-{
-	return string.p ? span_cut(string, 1, string.n - 1) : string;
-}
-
 static int
 fold_delta(struct folding *f, struct span delta)
 {
@@ -529,10 +523,10 @@ fold_delta(struct folding *f, struct span delta)
 	struct span part = json_find(delta, SPAN("partial_json"));
 
 	if (part.p)
-		return buf_add(&f->input, unquoted(part));
+		return buf_add(&f->input, json_inside(part));
 	if (!text.p)
 		text = json_find(delta, SPAN("thinking"));
-	return buf_add(&f->content, unquoted(text));
+	return buf_add(&f->content, json_inside(text));
 }
 
 static int
