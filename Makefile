@@ -17,7 +17,7 @@ NEED = -std=gnu11 -D_GNU_SOURCE -DPOSTERN_VERSION='"$(VERSION)"' -DPOSTERN_PRICE
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
-BASE = buf clock fault file hash log num span spool stamp
+BASE = buf clock fault file hash log num span spool stamp tail
 WIRE = eventstream header json jsonput jsontext jsontree jwt sigv4 sse uri
 POLICY = admission attempts awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue cooldown estimate finding glob \
 	googlecredentials key ledger namelist period price pricelist route tally usage

@@ -3,6 +3,7 @@
 #include "chunking.h"
 
 #include "base/limits.h"
+#include "base/tail.h"
 
 void
 chunking_init(struct chunking *c)
@@ -23,42 +24,29 @@ chunking_begin(struct chunking *c, const struct ask *ask)
 static int
 take(struct chunking *c, const struct sse_event *ev, const char **why)
 {
-	struct span data = ev->data;
+	struct span data;
 
-	if (!data.p)
-		return 0;
-	if (ev->split) {
-		c->joined.len = 0;
-		if (sse_join(ev->raw, &c->joined))
-			return -1;
-		data = buf_span(&c->joined);
-	}
-	return chatstream_take(&c->chat, data, &c->events, why);
+	if (sse_data(ev, &c->joined, &data))
+		return -1;
+	return !data.p ? 0 : chatstream_take(&c->chat, data, &c->events, why);
 }
 
 int
 chunking_feed(struct chunking *c, struct span bytes, const char **why)
 {
-	bool kept = c->tail.len > 0;
-	struct span text = bytes;
 	struct sse_event ev;
+	struct span text;
 
 	*why = "The upstream sent an event that is too large.";
 	c->events.len = 0;
-	if (kept && buf_add(&c->tail, bytes))
+	if (tail_join(&c->tail, bytes, &text))
 		return -1;
-	if (kept)
-		text = buf_span(&c->tail);
 	while (sse_next(&c->sse, text, &ev)) {
 		if (take(c, &ev, why))
 			return -1;
 		text = span_cut(text, ev.raw.n, text.n);
 	}
-	if (kept)
-		buf_drop(&c->tail, c->tail.len - text.n);
-	else if (buf_add(&c->tail, text))
-		return -1;
-	return 0;
+	return tail_keep(&c->tail, text);
 }
 
 /* The blank line behind the last chunk may be missing. */

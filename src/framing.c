@@ -3,6 +3,7 @@
 #include "framing.h"
 
 #include "base/limits.h"
+#include "base/tail.h"
 
 void
 framing_init(struct framing *f)
@@ -28,27 +29,18 @@ framing_free(struct framing *f)
 int
 framing_feed(struct framing *f, const struct kind *kind, struct span chunk, const char **why)
 {
-	bool kept = f->tail.len > 0;
-	struct span text = chunk;
 	struct eventstream_frame frame;
+	struct span text;
 	int more;
 
 	*why = "The upstream sent a frame that is too large.";
 	f->events.len = 0;
-	if (kept && buf_add(&f->tail, chunk))
+	if (tail_join(&f->tail, chunk, &text))
 		return -1;
-	if (kept)
-		text = buf_span(&f->tail);
 	while ((more = eventstream_next(text, &frame, why)) == 1) {
 		if (kind->frame(&frame, &f->events, why))
 			return -1;
 		text = span_cut(text, frame.raw.n, text.n);
 	}
-	if (more < 0)
-		return -1;
-	if (kept)
-		buf_drop(&f->tail, f->tail.len - text.n);
-	else if (buf_add(&f->tail, text))
-		return -1;
-	return 0;
+	return more < 0 ? -1 : tail_keep(&f->tail, text);
 }

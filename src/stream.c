@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/tail.h"
 
 #define STREAM_LINES "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
@@ -70,19 +71,11 @@ on_error_event(struct stream *s, const struct sse_event *ev, struct span data)
 /* What becomes of an event. */
 enum pass { PASS_ON, PASS_DROP, PASS_NAMED, PASS_EDITED, PASS_ERROR, PASS_STOP };
 
-/* The data of an event, put together when it came in several lines. -1: it is too large. */
 static int
-data_of(struct stream *s, const struct sse_event *ev, struct span *data)
+too_large(struct stream *s)
 {
-	*data = ev->data;
-	if (!ev->split)
-		return 0;
-	buf_reset(&s->joined, HOLD_KEEP);
-	if (sse_join(ev->raw, &s->joined))
-		return outcome_fail(
-		    s->out, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
-	*data = buf_span(&s->joined);
-	return 0;
+	return outcome_fail(
+	    s->out, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
 }
 
 /* Meters an event and says once when blocks are out of order. */
@@ -160,8 +153,7 @@ retell(struct stream *s, const struct event *what, struct span data)
 {
 	s->told.len = 0;
 	if (s->answer->dialect->event(&s->retelling, what, data, &s->told))
-		return outcome_fail(
-		    s->out, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
+		return too_large(s);
 	return send_bytes(s, buf_span(&s->told));
 }
 
@@ -174,8 +166,8 @@ pass_event(struct stream *s, const struct sse_event *ev, struct span *run)
 	struct span data;
 	enum pass pass;
 
-	if (data_of(s, ev, &data))
-		return -1;
+	if (sse_data(ev, &s->joined, &data))
+		return too_large(s);
 	s->kind->event(ev->name, data, &what);
 	pass = edit_event(s, &what, data, judge_event(s, ev, &what, data));
 	if (pass == PASS_ON && !s->answer->dialect->event) {
@@ -215,47 +207,28 @@ pass_events(struct stream *s, struct span text, size_t *used)
 static int
 on_events(struct stream *s, struct span chunk)
 {
-	struct span text = chunk;
+	struct span text;
 	size_t used = 0;
 
 	if (s->meter.closed) /* nothing of this API comes after message_stop */
 		return 0;
-	if (s->hold.len > 0) {
-		if (buf_add(&s->hold, chunk)) {
-			return outcome_fail(s->out, FAULT_UP_ANSWER,
-			    "The upstream sent an event that is too large.");
-		}
-		text = buf_span(&s->hold);
-	}
+	if (tail_join(&s->hold, chunk, &text))
+		return too_large(s);
 	if (pass_events(s, text, &used))
 		return -1;
-	if (s->hold.len > 0)
-		buf_drop(&s->hold, used);
-	else if (buf_add(&s->hold, span_cut(text, used, text.n)))
-		return outcome_fail(
-		    s->out, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
+	if (tail_keep(&s->hold, span_cut(text, used, text.n)))
+		return too_large(s);
 	if (used > 0 && s->answer->begun && answer_flush(s->answer))
 		return outcome_gone(s->out);
 	return 0;
 }
 
-/* What came before a frame that is broken is passed on. */
+/* Passes on what frames or chunks have become; rc and why tell how they were taken. What came
+ * before one that is broken is passed on. */
 static int
-on_frames(struct stream *s, struct span chunk)
+pass_made(struct stream *s, struct span events, int rc, const char *why)
 {
-	const char *why;
-	int rc = framing_feed(&s->framing, s->kind, chunk, &why);
-
-	if (s->framing.events.len > 0 && on_events(s, buf_span(&s->framing.events)))
-		return -1;
-	return rc && !s->meter.closed ? outcome_fail(s->out, FAULT_UP_ANSWER, why) : 0;
-}
-
-/* Passes on what chunks have made; rc and why tell how they were taken. */
-static int
-pass_chunks(struct stream *s, int rc, const char *why)
-{
-	if (s->chunking.events.len > 0 && on_events(s, buf_span(&s->chunking.events)))
+	if (events.n > 0 && on_events(s, events))
 		return -1;
 	return rc && !s->meter.closed ? outcome_fail(s->out, FAULT_UP_ANSWER, why) : 0;
 }
@@ -268,10 +241,11 @@ stream_feed(struct stream *s, struct span bytes)
 
 	switch (s->form) {
 	case STREAM_FRAMES:
-		return on_frames(s, bytes);
+		rc = framing_feed(&s->framing, s->kind, bytes, &why);
+		return pass_made(s, buf_span(&s->framing.events), rc, why);
 	case STREAM_CHUNKS:
 		rc = chunking_feed(&s->chunking, bytes, &why);
-		return pass_chunks(s, rc, why);
+		return pass_made(s, buf_span(&s->chunking.events), rc, why);
 	default:
 		return on_events(s, bytes);
 	}
@@ -286,7 +260,7 @@ stream_end(struct stream *s)
 	if (s->form != STREAM_CHUNKS || s->meter.closed)
 		return 0;
 	rc = chunking_end(&s->chunking, &why);
-	return pass_chunks(s, rc, why);
+	return pass_made(s, buf_span(&s->chunking.events), rc, why);
 }
 
 void

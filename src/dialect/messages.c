@@ -2,6 +2,8 @@
  * at, and errors are the API's own envelope. */
 #include "dialect/messages.h"
 
+#include "wire/sse.h"
+
 /* What may be wrong with a member that the gate knows. */
 static const struct rule {
 	struct span name;
@@ -197,7 +199,7 @@ messages_parse(struct span body, enum op op, struct turn *out, struct refusal *w
 }
 
 /* The upstream's own envelope with our request id in it: same bytes otherwise. In an event it has
- * to stand on one line; JSON has line ends only between its tokens, where a blank does as well. */
+ * to stand on one line. */
 static int
 put_envelope(struct span body, struct span request_id, struct buf *out)
 {
@@ -218,9 +220,8 @@ put_envelope(struct span body, struct span request_id, struct buf *out)
 		edit.put = buf_span(&id);
 		rc = json_splice(body, &edit, 1, out);
 	}
-	for (size_t i = start; rc == 0 && i < out->len; i++)
-		if (out->p[i] == '\n' || out->p[i] == '\r')
-			out->p[i] = ' ';
+	if (rc == 0)
+		sse_one_line(out->p + start, out->len - start);
 	buf_free(&id);
 	return rc;
 }

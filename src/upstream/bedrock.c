@@ -11,6 +11,7 @@
 #include "upstream/cloud.h"
 #include "wire/header.h"
 #include "wire/sigv4.h"
+#include "wire/sse.h"
 
 #define VERSION_OLD "bedrock-2023-05-31"
 #define METRICS	    "amazon-bedrock-invocationMetrics"
@@ -162,17 +163,6 @@ bedrock_request(const struct ask *ask, struct hreq *out, struct refusal *why)
 	return counts && wrap_body(ask, out) ? FAULT_INTERNAL : FAULT_NONE;
 }
 
-/* Line ends between the members of an event, where a blank does as well. */
-static void
-join_lines(char *p, size_t n)
-{
-	if (!memchr(p, '\n', n) && !memchr(p, '\r', n))
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (p[i] == '\n' || p[i] == '\r')
-			p[i] = ' ';
-}
-
 /* Moves the n last bytes of events behind the words that make an event of them; type is a part of
  * them. */
 static int
@@ -210,7 +200,7 @@ put_event(struct span payload, struct buf *events, const char **why)
 		events->len = start; /* one without a type is none of this API */
 		return 0;
 	}
-	join_lines(events->p + start, data.n);
+	sse_one_line(events->p + start, data.n);
 	*why = "The upstream sent an event that is too large.";
 	return put_around(events, data.n, span_cut(type, 1, type.n - 1));
 }

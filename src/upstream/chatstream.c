@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "wire/json.h"
+#include "wire/sse.h"
 
 #define TOO_LARGE "The upstream sent an event that is too large."
 #define NO_CHUNK  "The upstream sent a chunk that is none of a chat completion's."
@@ -97,8 +98,7 @@ put_message_start(struct chatstream *c, struct span id)
 	    : 0;
 }
 
-/* An error in the server's words, on one line: JSON has line ends only where a blank does as well.
- */
+/* An error in the server's words. */
 static int
 put_error(struct buf *out, struct span data)
 {
@@ -109,9 +109,7 @@ put_error(struct buf *out, struct span data)
 	start = out->len;
 	if (buf_add(out, data))
 		return -1;
-	for (size_t i = start; i < out->len; i++)
-		if (out->p[i] == '\n' || out->p[i] == '\r')
-			out->p[i] = ' ';
+	sse_one_line(out->p + start, data.n);
 	return buf_add(out, SPAN("\n\n"));
 }
 

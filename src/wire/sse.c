@@ -142,3 +142,26 @@ sse_join(struct span raw, struct buf *out)
 	}
 	return 0;
 }
+
+int
+sse_data(const struct sse_event *ev, struct buf *joined, struct span *data)
+{
+	*data = ev->data;
+	if (!ev->split)
+		return 0;
+	joined->len = 0;
+	if (sse_join(ev->raw, joined))
+		return -1;
+	*data = buf_span(joined);
+	return 0;
+}
+
+void
+sse_one_line(char *p, size_t n)
+{
+	if (n == 0 || (!memchr(p, '\n', n) && !memchr(p, '\r', n)))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (p[i] == '\n' || p[i] == '\r')
+			p[i] = ' ';
+}

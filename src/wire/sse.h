@@ -32,4 +32,12 @@ MUST_CHECK int sse_next(struct sse *s, struct span text, struct sse_event *ev);
  * when out is full. */
 MUST_CHECK int sse_join(struct span raw, struct buf *out);
 
+/* An event's data in one piece: where it lies, or put together in joined (emptied first) when it
+ * came in several lines. p NULL: there is none. -1 when joined is full. */
+MUST_CHECK int sse_data(const struct sse_event *ev, struct buf *joined, struct span *data);
+
+/* Lets JSON stand in one `data:` line: it has line ends only between its tokens, where a blank does
+ * as well. */
+void sse_one_line(char *p, size_t n);
+
 #endif
