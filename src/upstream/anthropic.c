@@ -152,6 +152,12 @@ anthropic_refuse_credential(int status, struct refusal *out)
 	out->no_retry = true;
 }
 
+bool
+anthropic_not_there(int status)
+{
+	return status == 404 || status == 405 || status == 407;
+}
+
 void
 anthropic_refusal(const struct complaint *c, struct refusal *out)
 {
@@ -181,9 +187,7 @@ anthropic_refusal(const struct complaint *c, struct refusal *out)
 	json_field(json_find(error, SPAN("message")), out->message, sizeof(out->message));
 	if (out->message[0])
 		return;
-	/* That there is nothing at the path is our configuration's fault, said by some other
-	 * server. */
-	if (status == 404 || status == 405 || status == 407)
+	if (anthropic_not_there(status))
 		*out = (struct refusal){ .fault = FAULT_UP_ANSWER };
 	refusal_set(out, out->fault,
 	    "The upstream answered HTTP %d without an error of the Messages API.", status);

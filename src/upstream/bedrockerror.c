@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "upstream/anthropic.h"
+#include "upstream/scrub.h"
 
 #define ACCOUNT_DIGITS 12u
 
@@ -105,30 +106,6 @@ account_at(const char *text, bool begins)
 	return begins && digits == ACCOUNT_DIGITS ? digits : 0;
 }
 
-static void
-scrub(char *text)
-{
-	static const char instead[] = "(account)";
-	char out[MESSAGE_MAX] = "";
-	size_t used = 0;
-	bool begins = true;
-
-	for (const char *p = text; *p && used + sizeof(instead) < sizeof(out);) {
-		size_t n = account_at(p, begins);
-
-		begins = n > 0 || *p < '0' || *p > '9';
-		if (n > 0) {
-			memcpy(out + used, instead, sizeof(instead) - 1);
-			used += sizeof(instead) - 1;
-			p += n;
-		} else {
-			out[used++] = *p++;
-		}
-	}
-	memcpy(text, out, used);
-	text[used] = '\0';
-}
-
 void
 bedrockerror_words(const struct bedrockerror *e, struct span message, char to[static MESSAGE_MAX])
 {
@@ -139,7 +116,7 @@ bedrockerror_words(const struct bedrockerror *e, struct span message, char to[st
 		(void)snprintf(
 		    to, MESSAGE_MAX, "%.*s", (int)message.n, message.n > 0 ? message.p : "");
 	if (e->status != 400 && e->status != 413)
-		scrub(to);
+		scrub(to, account_at);
 }
 
 static void
@@ -179,9 +156,7 @@ bedrockerror_refusal(const struct complaint *c, struct refusal *out)
 	(void)snprintf(out->type, sizeof(out->type), "%s", bedrockerror_type(e));
 	if (out->message[0])
 		return;
-	/* That there is nothing at the path is our configuration's fault, said by some other
-	 * server. */
-	if (type.n == 0 && (c->status == 404 || c->status == 405 || c->status == 407))
+	if (type.n == 0 && anthropic_not_there(c->status))
 		*out = (struct refusal){ .fault = FAULT_UP_ANSWER };
 	refusal_set(out, out->fault, "The upstream answered HTTP %d without a reason.", c->status);
 }

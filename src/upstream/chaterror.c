@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "upstream/anthropic.h"
+#include "upstream/scrub.h"
 #include "wire/json.h"
 
 /* What a server says of an error. */
@@ -13,7 +14,8 @@ struct saying {
 	uint64_t number; /* a code that is an HTTP status; 0: it is none */
 };
 
-/* An HTTP status where the answer had none of its own: by type or code. */
+/* An HTTP status where the answer had none of its own: by type or code, beside the API's own types.
+ */
 static const struct {
 	const char *name;
 	int status;
@@ -21,47 +23,46 @@ static const struct {
 	{ "insufficient_quota", 402 },
 	{ "billing_hard_limit_reached", 402 },
 	{ "billing_not_active", 402 },
-	{ "authentication_error", 401 },
 	{ "invalid_api_key", 401 },
-	{ "permission_error", 403 },
 	{ "rate_limit_exceeded", 429 },
-	{ "rate_limit_error", 429 },
 	{ "requests", 429 },
 	{ "tokens", 429 },
-	{ "invalid_request_error", 400 },
 	{ "BadRequestError", 400 },
 	{ "context_length_exceeded", 400 },
 	{ "exceed_context_size_error", 400 },
-	{ "not_found_error", 404 },
 	{ "NotFoundError", 404 },
 	{ "model_not_found", 404 },
 	{ "unavailable_error", 529 },
-	{ "overloaded_error", 529 },
 	{ "engine_overloaded_error", 529 },
 };
 
-/* The codes and types of an account without money: their status is that of a limit. */
-static bool
-is_unpaid(const struct saying *s)
+/* The status of a name; 0: it is none of these servers' own. */
+static int
+status_of_name(const char *name)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && names[i].status == 402; i++)
-		if (strcmp(s->code, names[i].name) == 0 || strcmp(s->type, names[i].name) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i].name) == 0)
+			return names[i].status;
+	return 0;
 }
 
 static int
 status_of(const struct saying *s)
 {
-	if (s->number)
-		return (int)s->number;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(s->code, names[i].name) == 0)
-			return names[i].status;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(s->type, names[i].name) == 0)
-			return names[i].status;
-	return 500;
+	int status = (int)s->number;
+
+	if (!status)
+		status = status_of_name(s->code);
+	if (!status)
+		status = status_of_name(s->type);
+	return status ? status : fault_status_of_type(s->type);
+}
+
+/* Whether it speaks of an account without money: the status of that is a limit's. */
+static bool
+is_unpaid(const struct saying *s)
+{
+	return status_of_name(s->code) == 402 || status_of_name(s->type) == 402;
 }
 
 static void
@@ -116,10 +117,11 @@ read_saying(struct span body, struct saying *s)
 
 /* How long a name of our account at text is, as OpenAI's words have it; 0: none is there. */
 static size_t
-account_at(const char *text)
+account_at(const char *text, bool begins)
 {
 	static const char *const beginnings[] = { "org-", "proj_", "sk-" };
 
+	(void)begins;
 	for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
 		size_t n = strlen(beginnings[i]);
 		size_t rest;
@@ -130,26 +132,6 @@ account_at(const char *text)
 		return rest >= NAME_MIN ? n + rest : 0;
 	}
 	return 0;
-}
-
-static void
-scrub(char *text)
-{
-	static const char instead[] = "(account)";
-	char *to = text;
-
-	for (const char *p = text; *p;) {
-		size_t n = account_at(p);
-
-		if (n >= sizeof(instead) - 1) {
-			memcpy(to, instead, sizeof(instead) - 1);
-			to += sizeof(instead) - 1;
-			p += n;
-		} else {
-			*to++ = *p++;
-		}
-	}
-	*to = '\0';
 }
 
 static bool
@@ -200,14 +182,12 @@ chaterror_refusal(const struct complaint *c, struct refusal *out)
 		anthropic_refuse_credential(said, out);
 		return;
 	}
-	scrub(s.words);
+	scrub(s.words, account_at);
 	if (s.words[0]) {
 		refuse_with(status, &s, out);
 		return;
 	}
-	/* That there is nothing at the path is our configuration's fault, said by some other
-	 * server. */
-	if (status == 404 || status == 405 || status == 407) {
+	if (anthropic_not_there(status)) {
 		refusal_set(out, FAULT_UP_ANSWER,
 		    "The upstream answered HTTP %d without an error of a chat completion's.", said);
 		return;
