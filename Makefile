@@ -64,7 +64,7 @@ $(1)/postern: $(1)/obj/main.o $(1)/libpostern.a
 	$(2) $(3) $(4) -o $$@ $$^ $$(PKG_LIBS)
 $(1)/tests/%: tests/%.c $(1)/libpostern.a
 	@mkdir -p $$(@D)
-	$(2) $$(NEED) -Itests -Itests/unit $$(PKG_CFLAGS) $$(CPPFLAGS) $(3) $(4) -MF $$@.d -o $$@ $$< $(1)/libpostern.a $$(PKG_LIBS)
+	$(2) $$(NEED) -Itests -Itests/unit $$(PKG_CFLAGS) $$(CPPFLAGS) $(3) $(4) $$(WRAPPED) -MF $$@.d -o $$@ $$< $(1)/libpostern.a $$(PKG_LIBS)
 $(1)/obj/store/redisscript.o: $$(GEN)
 -include $$(SOURCES:src/%.c=$(1)/obj/%.d) $(1)/obj/main.d $$(wildcard $(1)/tests/*/*.d)
 endef
@@ -81,6 +81,9 @@ $(eval $(call variant,build/fuzzed,$$(CLANG),$$(FUZZER),))
 build/fuzz/%: tests/fuzz/%.c build/fuzzed/libpostern.a
 	@mkdir -p $(@D)
 	$(CLANG) $(NEED) -Itests $(PKG_CFLAGS) $(CPPFLAGS) $(FUZZER) -fsanitize=fuzzer -MF $@.d -o $@ $< build/fuzzed/libpostern.a $(PKG_LIBS)
+
+# It makes threads that start late.
+build/tsan/tests/pool/test_pool: private WRAPPED = -Wl,--wrap=pthread_create
 
 # T=unit,host narrows it to some layers; tests/run builds what each layer needs.
 check:

@@ -25,8 +25,9 @@
 
 /* When descriptors are out, accept fails at once each time: do not spin. */
 #define ACCEPT_PAUSE_MS 50
-/* More than a host takes to close, less than a client would notice. */
-#define ENDING_WAIT_MS 300
+/* More than a host takes to close, or a busy machine to start a thread; less than a client minds.
+ */
+#define COMING_WAIT_MS 1000
 
 /* A thread. */
 struct worker {
@@ -35,7 +36,7 @@ struct worker {
 	pthread_t thread;
 	pthread_cond_t wake;
 	bool called;	       /* made leader */
-	bool ending;	       /* its answer is out, its connection is being closed */
+	bool coming;	       /* about to be free: it starts, or its answer is out */
 	struct worker *below;  /* in the stack of the idle */
 	struct worker *before; /* started before it */
 };
@@ -48,11 +49,11 @@ struct pool {
 	int stop_fd;
 	pthread_mutex_t lock;
 	pthread_cond_t left;  /* a thread has left */
-	pthread_cond_t freed; /* a thread that was ending leads now */
+	pthread_cond_t freed; /* a thread that was coming leads, or took a call */
 	struct worker *idle;  /* a stack: the last one in is the first one out */
 	bool led;	      /* a thread is the leader */
 	bool stopping;
-	unsigned ending;    /* threads about to be free */
+	unsigned coming;    /* threads about to be free */
 	unsigned accepting; /* threads beside the leader that look at the socket */
 	unsigned threads, threads_max;
 	struct worker *last_started; /* every thread there ever was, to be joined at the end */
@@ -175,6 +176,14 @@ start_thread(struct worker *w)
 	return error;
 }
 
+/* Called with the lock held. */
+static void
+note_coming(struct pool *p, struct worker *w)
+{
+	w->coming = true;
+	p->coming++;
+}
+
 /* Starts a thread. -1 when it cannot be. Called with the lock held. */
 static int
 grow(struct pool *p)
@@ -191,6 +200,7 @@ grow(struct pool *p)
 	w->before = p->last_started;
 	p->last_started = w;
 	p->threads++;
+	note_coming(p, w);
 	return 0;
 }
 
@@ -212,15 +222,16 @@ hand_on(struct pool *p, struct worker **next)
 	return p->threads < p->threads_max && grow(p) == 0;
 }
 
-/* With nobody free, a thread that has sent its answer and only waits for the host to close is as
- * good as free: it comes back and leads. True when one has. Called with the lock held. */
+/* With nobody free, a thread that is still starting, or has sent its answer and only waits for the
+ * host to close, is as good as free: it comes and leads. True when one has. Called with the lock
+ * held. */
 static bool
-await_ending(struct pool *p)
+await_coming(struct pool *p)
 {
-	struct timespec until = deadline(ENDING_WAIT_MS);
+	struct timespec until = deadline(COMING_WAIT_MS);
 	int error = 0;
 
-	while (!p->led && !p->stopping && p->ending > 0 && !error)
+	while (!p->led && !p->stopping && p->coming > 0 && !error)
 		error = pthread_cond_timedwait(&p->freed, &p->lock, &until);
 	return p->led || p->stopping;
 }
@@ -253,8 +264,8 @@ await_lead(struct pool *p, struct worker *self)
 	return !p->stopping;
 }
 
-/* A thread that has just ended a call takes the next one itself when it is waiting already: nobody
- * has to be woken for it. Only beside a leader: somebody must be left to refuse. -1 when none is.
+/* A thread that comes takes the next call itself when it is waiting already: nobody has to be woken
+ * for it. Only beside a leader: somebody must be left to refuse. -1 when none is.
  */
 static int
 take_waiting(struct pool *p, struct worker *self)
@@ -263,7 +274,7 @@ take_waiting(struct pool *p, struct worker *self)
 	int fd = -1;
 
 	pthread_mutex_lock(&p->lock);
-	may = self->ending && p->led && !p->stopping;
+	may = self->coming && p->led && !p->stopping;
 	p->accepting += may ? 1 : 0;
 	pthread_mutex_unlock(&p->lock);
 	if (!may)
@@ -272,8 +283,9 @@ take_waiting(struct pool *p, struct worker *self)
 	pthread_mutex_lock(&p->lock);
 	p->accepting--;
 	if (fd >= 0) {
-		p->ending--;
-		self->ending = false;
+		p->coming--;
+		self->coming = false;
+		pthread_cond_signal(&p->freed);
 	}
 	close_if_over(p);
 	pthread_mutex_unlock(&p->lock);
@@ -291,19 +303,19 @@ take(struct pool *p, struct worker *self, int *fd)
 	if (*fd >= 0)
 		return TAKEN_CALL;
 	pthread_mutex_lock(&p->lock);
-	p->ending -= self->ending ? 1 : 0;
+	p->coming -= self->coming ? 1 : 0;
 	if (await_lead(p, self)) {
 		p->led = true;
-		if (self->ending)
+		if (self->coming)
 			pthread_cond_signal(&p->freed);
-		self->ending = false;
+		self->coming = false;
 		pthread_mutex_unlock(&p->lock);
 		*fd = lead(p);
 		pthread_mutex_lock(&p->lock);
 		p->led = false;
 		close_if_over(p);
 		if (*fd >= 0)
-			what = hand_on(p, &next) || await_ending(p) ? TAKEN_CALL : TAKEN_LAST;
+			what = hand_on(p, &next) || await_coming(p) ? TAKEN_CALL : TAKEN_LAST;
 	}
 	pthread_mutex_unlock(&p->lock);
 	/* Woken with the lock held it would only wait for the lock. */
@@ -325,15 +337,6 @@ leave(struct pool *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static void
-note_ending(struct pool *p, struct worker *self)
-{
-	pthread_mutex_lock(&p->lock);
-	self->ending = true;
-	p->ending++;
-	pthread_mutex_unlock(&p->lock);
-}
-
 static void *
 thread_main(void *arg)
 {
@@ -346,7 +349,9 @@ thread_main(void *arg)
 		enum front_rest rest;
 
 		call_run(self->call, fd, what == TAKEN_LAST);
-		note_ending(p, self);
+		pthread_mutex_lock(&p->lock);
+		note_coming(p, self);
+		pthread_mutex_unlock(&p->lock);
 		rest = call_finish(self->call, &fd);
 		if (rest != FRONT_CLOSED)
 			parking_add(
@@ -417,6 +422,7 @@ pool_stop(struct pool *p)
 	for (struct worker *w = p->idle; w; w = w->below)
 		pthread_cond_signal(&w->wake);
 	p->idle = NULL;
+	pthread_cond_signal(&p->freed);
 	close_if_over(p);
 	pthread_mutex_unlock(&p->lock);
 	if (write(p->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))

@@ -4,9 +4,11 @@
 #include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/hash.h"
 #include "base/limits.h"
@@ -20,6 +22,7 @@
 #define CLIENTS	   8
 #define CALLS	   60
 #define PATIENT_MS 30000
+#define LATE_MS	   60
 #define KEY_GOOD   "sk-postern-good"
 #define KEY_NEW	   "sk-postern-new"
 
@@ -285,6 +288,61 @@ row_many(struct place *p)
 	}
 	check_that(p->check, good == CLIENTS * CALLS, "%u good calls", good);
 	stop(p);
+}
+
+/* A thread that comes to itself late, as on a busy machine. */
+struct late {
+	void *(*main)(void *);
+	void *arg;
+};
+
+static atomic_bool threads_late;
+
+int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+static void *
+late_main(void *arg)
+{
+	struct late l = *(struct late *)arg;
+	struct timespec late = { .tv_nsec = LATE_MS * 1000000L };
+
+	free(arg);
+	(void)nanosleep(&late, NULL);
+	return l.main(l.arg);
+}
+
+/* Stands in for pthread_create in the whole program. */
+int
+__wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attr, void *(*thread_main)(void *), void *arg)
+{
+	struct late *l;
+
+	if (!threads_late)
+		return __real_pthread_create(thread, attr, thread_main, arg);
+	l = malloc(sizeof(*l));
+	assert(l);
+	*l = (struct late){ thread_main, arg };
+	return __real_pthread_create(thread, attr, late_main, l);
+}
+
+static void
+row_late(struct place *p)
+{
+	check_row(p->check, "threads that are still starting are as good as free");
+	threads_late = true;
+	for (unsigned threads = 2; threads <= 4; threads++) {
+		start(p, threads);
+		for (unsigned i = 0; i < 2 * threads; i++) {
+			int got = call_once(p, KEY_GOOD, turn);
+
+			check_that(
+			    p->check, got == 200, "%u threads, call %u: %d", threads, i, got);
+		}
+		stop(p);
+	}
+	threads_late = false;
 }
 
 static void
@@ -592,6 +650,7 @@ main(void)
 	if (!p.gate || front_fcgi_init())
 		return 1;
 	row_many(&p);
+	row_late(&p);
 	row_silent(&p);
 	row_hang_up(&p);
 	row_kept(&p);
