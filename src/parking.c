@@ -25,12 +25,13 @@ struct place {
 
 struct parking {
 	int epoll_fd;
-	pthread_mutex_t lock; /* guards all below */
-	struct place *places; /* by descriptor */
-	int top;	      /* no descriptor above it waits */
-	unsigned lingering;   /* how many do */
+	pthread_mutex_t lock;			/* guards all below */
+	struct place *places;			/* by descriptor */
+	int top;				/* no descriptor above it waits */
+	unsigned waiting[PARKED_LINGERING + 1]; /* how many, by how they do */
 	int64_t swept_ms;
-	bool ended;
+	bool ended;	/* only new ones may come */
+	bool ended_all; /* nor they */
 };
 
 struct parking *
@@ -81,11 +82,12 @@ parking_add(struct parking *p, int fd, enum parked as)
 	if (as == PARKED_LINGERING)
 		(void)shutdown(fd, SHUT_WR);
 	pthread_mutex_lock(&p->lock);
-	waits = !p->ended && fd < FD_MAX && epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
+	waits = !(as == PARKED_NEW ? p->ended_all : p->ended) && fd < FD_MAX &&
+	    epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
 	if (waits) {
 		p->places[fd] = (struct place){ as, clock_mono_ms() };
 		p->top = fd > p->top ? fd : p->top;
-		p->lingering += as == PARKED_LINGERING ? 1 : 0;
+		p->waiting[as]++;
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (!waits)
@@ -96,7 +98,7 @@ parking_add(struct parking *p, int fd, enum parked as)
 static void
 take_out(struct parking *p, int fd)
 {
-	p->lingering -= p->places[fd].as == PARKED_LINGERING ? 1 : 0;
+	p->waiting[p->places[fd].as]--;
 	p->places[fd].as = PARKED_NOT;
 	(void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
@@ -121,18 +123,25 @@ close_since(struct parking *p, enum parked as, int64_t before_ms)
 	return n;
 }
 
-int
-parking_sort(struct parking *p, int fd)
+/* A connection itself when its host has said something; else it waits as `as`, or is closed. */
+static int
+sort(struct parking *p, int fd, enum parked as)
 {
 	int spoken = has_spoken(fd);
 
 	if (spoken > 0)
 		return fd;
 	if (spoken == 0)
-		parking_add(p, fd, PARKED_IDLE);
+		parking_add(p, fd, as);
 	else
 		(void)close(fd);
 	return -1;
+}
+
+int
+parking_sort(struct parking *p, int fd)
+{
+	return sort(p, fd, PARKED_NEW);
 }
 
 /* Reads and throws away what has come on a lingering connection. True when its host has closed. */
@@ -154,14 +163,14 @@ parking_ready(struct parking *p, int fd)
 	 */
 	pthread_mutex_lock(&p->lock);
 	as = p->places[fd].as;
-	if (as == PARKED_IDLE) {
+	if (as == PARKED_NEW || as == PARKED_IDLE) {
 		take_out(p, fd);
 	} else if (as == PARKED_LINGERING && swallow(fd)) {
 		take_out(p, fd);
 		(void)close(fd);
 	}
 	pthread_mutex_unlock(&p->lock);
-	return as == PARKED_IDLE ? parking_sort(p, fd) : -1;
+	return as == PARKED_NEW || as == PARKED_IDLE ? sort(p, fd, as) : -1;
 }
 
 int
@@ -171,11 +180,11 @@ parking_sweep(struct parking *p)
 	int wait_ms;
 
 	pthread_mutex_lock(&p->lock);
-	if (p->lingering > 0 && now - p->swept_ms >= SWEEP_MS) {
+	if (p->waiting[PARKED_LINGERING] > 0 && now - p->swept_ms >= SWEEP_MS) {
 		(void)close_since(p, PARKED_LINGERING, now - LINGER_MS);
 		p->swept_ms = now;
 	}
-	wait_ms = p->lingering > 0 ? SWEEP_MS : -1;
+	wait_ms = p->waiting[PARKED_LINGERING] > 0 ? SWEEP_MS : -1;
 	pthread_mutex_unlock(&p->lock);
 	return wait_ms;
 }
@@ -191,11 +200,32 @@ parking_make_room(struct parking *p)
 	return n;
 }
 
+unsigned
+parking_new(struct parking *p)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&p->lock);
+	n = p->waiting[PARKED_NEW];
+	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
 void
 parking_end(struct parking *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->ended = true;
+	(void)close_since(p, PARKED_IDLE, INT64_MAX);
+	(void)close_since(p, PARKED_LINGERING, INT64_MAX);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void
+parking_end_all(struct parking *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->ended = p->ended_all = true;
 	(void)close_since(p, PARKED_NOT, INT64_MAX);
 	pthread_mutex_unlock(&p->lock);
 }

@@ -25,6 +25,8 @@
 
 /* When descriptors are out, accept fails at once each time: do not spin. */
 #define ACCEPT_PAUSE_MS 50
+/* A host that has connected before a stop has so long to send its request. */
+#define LATE_HOSTS_MS 250
 /* More than a host takes to close, or a busy machine to start a thread; less than a client minds.
  */
 #define COMING_WAIT_MS 1000
@@ -52,7 +54,9 @@ struct pool {
 	pthread_cond_t freed; /* a thread that was coming leads, or took a call */
 	struct worker *idle;  /* a stack: the last one in is the first one out */
 	bool led;	      /* a thread is the leader */
-	bool stopping;
+	bool stopping;	      /* nothing more is accepted */
+	bool over;	      /* nobody leads any more */
+	int64_t over_by_ms;
 	unsigned coming;    /* threads about to be free */
 	unsigned accepting; /* threads beside the leader that look at the socket */
 	unsigned threads, threads_max;
@@ -111,14 +115,54 @@ take_new(struct pool *p)
 	return -1;
 }
 
-/* The leader's wait: a connection with something to read, or -1 when the pool stops. */
-static int
-lead(struct pool *p)
+/* Once nobody accepts any more, the socket is closed: new connections are refused at once, or go to
+ * the other processes on it. What was accepted before is served, when its host sends a request in
+ * time; then it is over, and the idle threads leave. Called with the lock held, by the leader or
+ * when there is none. */
+static void
+wind_up(struct pool *p)
 {
-	for (;;) {
+	if (!p->stopping || p->over || p->accepting > 0)
+		return;
+	if (p->listen_fd >= 0) {
+		(void)close(p->listen_fd);
+		p->listen_fd = -1;
+		parking_end(p->parking);
+	}
+	if (parking_new(p->parking) > 0 && clock_mono_ms() < p->over_by_ms)
+		return;
+	p->over = true;
+	parking_end_all(p->parking);
+	for (struct worker *w = p->idle; w; w = w->below)
+		pthread_cond_signal(&w->wake);
+	p->idle = NULL;
+	pthread_cond_signal(&p->freed);
+}
+
+/* How long the leader of a pool that stops may wait, in ms; 0: it is over. */
+static int
+last_wait(struct pool *p)
+{
+	int64_t left;
+
+	pthread_mutex_lock(&p->lock);
+	wind_up(p);
+	left = p->accepting > 0 ? ACCEPT_PAUSE_MS : p->over_by_ms - clock_mono_ms();
+	left = p->over ? 0 : left < 1 ? 1 : left;
+	pthread_mutex_unlock(&p->lock);
+	return (int)left;
+}
+
+/* The leader's wait: a connection with something to read, or -1 when it is over. */
+static int
+lead(struct pool *p, bool stopping)
+{
+	int wait_ms;
+
+	while ((wait_ms = stopping ? last_wait(p) : parking_sweep(p->parking)) != 0) {
 		struct epoll_event e;
-		int n = epoll_wait(p->epoll_fd, &e, 1, parking_sweep(p->parking));
-		int fd;
+		int n = epoll_wait(p->epoll_fd, &e, 1, wait_ms);
+		int fd = -1;
 
 		if (n < 0 && errno != EINTR) {
 			log_error("pool", "what=\"waiting for calls failed: %m\"");
@@ -126,12 +170,18 @@ lead(struct pool *p)
 		}
 		if (n <= 0)
 			continue;
-		if (e.data.fd == p->stop_fd)
-			return -1;
-		fd = e.data.fd == p->listen_fd ? take_new(p) : parking_ready(p->parking, e.data.fd);
+		if (e.data.fd == p->stop_fd) {
+			(void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, p->stop_fd, NULL);
+			stopping = true;
+		} else if (e.data.fd == p->listen_fd) {
+			fd = take_new(p);
+		} else {
+			fd = parking_ready(p->parking, e.data.fd);
+		}
 		if (fd >= 0)
 			return fd;
 	}
+	return -1;
 }
 
 static void *thread_main(void *arg);
@@ -210,8 +260,8 @@ grow(struct pool *p)
 static bool
 hand_on(struct pool *p, struct worker **next)
 {
-	*next = p->stopping ? NULL : p->idle;
-	if (p->stopping)
+	*next = p->over ? NULL : p->idle;
+	if (p->over)
 		return true;
 	if (*next) {
 		p->idle = (*next)->below;
@@ -231,37 +281,26 @@ await_coming(struct pool *p)
 	struct timespec until = deadline(COMING_WAIT_MS);
 	int error = 0;
 
-	while (!p->led && !p->stopping && p->coming > 0 && !error)
+	while (!p->led && !p->over && p->coming > 0 && !error)
 		error = pthread_cond_timedwait(&p->freed, &p->lock, &until);
-	return p->led || p->stopping;
+	return p->led || p->over;
 }
 
-/* Once nobody accepts any more: new connections are refused at once, or go to the other processes
- * on the socket, and the waiting ones are closed. Called with the lock held. */
-static void
-close_if_over(struct pool *p)
-{
-	if (!p->stopping || p->led || p->accepting > 0 || p->listen_fd < 0)
-		return;
-	(void)close(p->listen_fd);
-	p->listen_fd = -1;
-	parking_end(p->parking);
-}
-
-/* Waits until this thread is to lead. Called with the lock held. False: the pool stops. */
+/* Waits until this thread is to lead. Called with the lock held. False: it is over. */
 static bool
 await_lead(struct pool *p, struct worker *self)
 {
-	if (p->led && !p->stopping) {
+	if (p->led && !p->over) {
 		self->called = false;
 		self->below = p->idle;
 		p->idle = self;
-		while (!self->called && !p->stopping)
+		while (!self->called && !p->over)
 			pthread_cond_wait(&self->wake, &p->lock);
 		p->led = p->led && !self->called;
 	}
-	close_if_over(p);
-	return !p->stopping;
+	if (!p->led)
+		wind_up(p);
+	return !p->over;
 }
 
 /* A thread that comes takes the next call itself when it is waiting already: nobody has to be woken
@@ -287,7 +326,6 @@ take_waiting(struct pool *p, struct worker *self)
 		self->coming = false;
 		pthread_cond_signal(&p->freed);
 	}
-	close_if_over(p);
 	pthread_mutex_unlock(&p->lock);
 	return fd;
 }
@@ -298,6 +336,7 @@ take(struct pool *p, struct worker *self, int *fd)
 {
 	enum taken what = TAKEN_STOP;
 	struct worker *next = NULL;
+	bool stopping;
 
 	*fd = take_waiting(p, self);
 	if (*fd >= 0)
@@ -309,11 +348,12 @@ take(struct pool *p, struct worker *self, int *fd)
 		if (self->coming)
 			pthread_cond_signal(&p->freed);
 		self->coming = false;
+		stopping = p->stopping;
 		pthread_mutex_unlock(&p->lock);
-		*fd = lead(p);
+		*fd = lead(p, stopping);
 		pthread_mutex_lock(&p->lock);
+		wind_up(p);
 		p->led = false;
-		close_if_over(p);
 		if (*fd >= 0)
 			what = hand_on(p, &next) || await_coming(p) ? TAKEN_CALL : TAKEN_LAST;
 	}
@@ -419,11 +459,9 @@ pool_stop(struct pool *p)
 
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;
-	for (struct worker *w = p->idle; w; w = w->below)
-		pthread_cond_signal(&w->wake);
-	p->idle = NULL;
-	pthread_cond_signal(&p->freed);
-	close_if_over(p);
+	p->over_by_ms = clock_mono_ms() + LATE_HOSTS_MS;
+	if (!p->led)
+		wind_up(p);
 	pthread_mutex_unlock(&p->lock);
 	if (write(p->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		log_error("pool", "what=\"the leader cannot be woken: %m\"");

@@ -551,6 +551,37 @@ row_stop(struct place *p)
 	}
 }
 
+/* A host that has connected before the stop, and sends its request only then, is served. */
+static void
+row_stop_late_hosts(struct place *p)
+{
+	int late[6];
+
+	check_row(p->check, "stopped: hosts that had connected are served");
+	for (unsigned round = 0; round < 10; round++) {
+		struct fcgi_answer a = { 0 };
+
+		start(p, 4);
+		check_that(p->check, call_once(p, KEY_GOOD, turn) == 200, "no call before");
+		for (size_t i = 0; i < ROWS(late); i++)
+			late[i] = reach(p);
+		/* Those are accepted before this one is. */
+		check_that(p->check, call_once(p, KEY_GOOD, turn) == 200, "no call beside");
+		pool_stop(p->pool);
+		for (size_t i = 0; i < ROWS(late) - 1; i++) {
+			ask(late[i], messages_request(KEY_GOOD, turn, false));
+			fcgi_receive(late[i], &a);
+			check_that(p->check, a.ended && a.status == 200, "round %u, host %zu: %d",
+			    round, i, a.status);
+			(void)close(late[i]);
+		}
+		check_that(p->check, pool_wait(p->pool, 5000), "a silent one is waited for");
+		(void)close(late[ROWS(late) - 1]);
+		pool_free(p->pool);
+		buf_free(&a.out);
+	}
+}
+
 /* Connections that break off in every part of a request. */
 static void
 row_broken(struct place *p)
@@ -658,6 +689,7 @@ main(void)
 	row_busy(&p);
 	row_broken(&p);
 	row_stop(&p);
+	row_stop_late_hosts(&p);
 	drop_place(&p);
 	(void)dup2(saved, STDERR_FILENO);
 	return check_end(&c);
