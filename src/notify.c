@@ -1,12 +1,14 @@
 /* notify: see the header. */
 #include "notify.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "base/span.h"
 
@@ -29,6 +31,17 @@ notify_send(const char *state)
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
 	(void)close(fd);
+}
+
+void
+notify_reloading(void)
+{
+	char state[64];
+
+	/* The time tells it from a READY=1 that was on its way before. */
+	(void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)clock_mono_ms() * 1000);
+	notify_send(state);
 }
 
 int64_t

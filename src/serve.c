@@ -23,6 +23,7 @@
 #include "front/cgi.h"
 #include "front/fcgi.h"
 #include "gate.h"
+#include "handover.h"
 #include "listener.h"
 #include "notify.h"
 #include "pool.h"
@@ -51,6 +52,8 @@ struct serve {
 	struct listener_file made; /* by --listen; removed when the stop begins */
 	bool by_web_server;
 	pid_t supervisor; /* whose worker this process may be */
+	enum handover_way way;
+	struct handover former; /* what an image before this one has left */
 };
 
 static bool
@@ -420,26 +423,60 @@ tell_alive(void *arg)
 	notify_send("WATCHDOG=1");
 }
 
+/* A new binary in the same process, with the socket and the workers of this one. */
+static void
+hand_over(void *arg, const struct handover_worker *workers, size_t n)
+{
+	const struct serve *s = arg;
+	struct handover h = { .listen_fd = s->listen_fd, .made = s->made, .n = n };
+
+	memcpy(h.workers, workers, n * sizeof(*workers));
+	log_info("renewal", "pid=%ld what=\"the program starts anew\"", (long)getpid());
+	notify_reloading();
+	handover_go(&h);
+	log_error("renewal", "what=\"the program cannot start anew: %m\"");
+	notify_send("READY=1");
+}
+
 static int
 supervise(struct serve *s)
 {
+	const struct handover *former = s->way == HANDOVER_TAKEN ? &s->former : NULL;
 	struct supervisor_hooks hooks = { .work = work,
 		.ready = tell_ready,
 		.tick = tell_alive,
 		.tick_ms = notify_watchdog_ms(),
 		.stopping = stop_listening,
+		.renew = hand_over,
 		.arg = s };
 
 	s->supervisor = getpid();
-	return supervisor_run(s->workers, &hooks);
+	return supervisor_run(s->workers, former, &hooks);
+}
+
+/* The listening socket: the one of the image before, or one of its own, or descriptor 0. */
+static int
+find_socket(struct serve *s)
+{
+	if (s->way == HANDOVER_TAKEN && is_listening(s->former.listen_fd)) {
+		s->made = s->former.made;
+		return s->former.listen_fd;
+	}
+	if (s->way == HANDOVER_TAKEN) {
+		log_error("renewal", "what=\"no socket was handed over\"");
+		return -1;
+	}
+	return s->where ? listener_open(s->where, &s->made) : STDIN_FILENO;
 }
 
 static int
 serve_fcgi(struct serve *s)
 {
-	if (s->where && check_conf(s))
+	if (s->way == HANDOVER_TRIAL)
+		return check_conf(s);
+	if (s->where && s->way == HANDOVER_NONE && check_conf(s))
 		return 1;
-	s->listen_fd = s->where ? listener_open(s->where, &s->made) : STDIN_FILENO;
+	s->listen_fd = find_socket(s);
 	if (s->listen_fd < 0)
 		return 1;
 	return s->workers > 0 ? supervise(s) : work(s);
@@ -455,6 +492,7 @@ serve_main(int argc, char **argv)
 		buf_free(&s.conf_path);
 		return rc < 0 ? 1 : rc;
 	}
+	s.way = handover_take(&s.former);
 	fill_descriptors();
 	block_signals();
 	raise_descriptors();

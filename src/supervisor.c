@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,6 +19,8 @@
 #define SOON_MS	      1000 /* who ends within that has not lived */
 #define WAIT_FIRST_MS 1000
 #define WAIT_MAX_MS   30000
+/* A new image that has not said within that whether it could start could not. */
+#define TRIAL_MS 10000
 
 /* What a worker sends when it serves; the C library keeps the first ones for itself. */
 #define SERVES SIGRTMIN
@@ -34,6 +37,10 @@ struct supervisor {
 	const struct supervisor_hooks *hooks;
 	struct worker *workers;
 	unsigned n;
+	struct handover_worker former[HANDOVER_WORKERS_MAX]; /* of images before this one */
+	size_t former_n;
+	pid_t trial; /* of a new image; 0: none */
+	int64_t trial_until_ms;
 	bool ready;
 	bool stopping;
 	int64_t ticked_ms;
@@ -107,7 +114,74 @@ wait_for(struct worker *w)
 	w->not_before_ms = lived ? 0 : w->started_ms + w->wait_ms;
 }
 
-/* Takes note of workers that have ended. */
+/* Hands the workers on to a new image. */
+static void
+renew(struct supervisor *s)
+{
+	struct handover_worker all[HANDOVER_WORKERS_MAX];
+	size_t n = s->former_n;
+
+	memcpy(all, s->former, s->former_n * sizeof(*all));
+	for (unsigned i = 0; i < s->n; i++) {
+		if (s->workers[i].pid == 0)
+			continue;
+		if (n == HANDOVER_WORKERS_MAX) {
+			log_error("renewal", "what=\"too many old workers still end their calls\"");
+			return;
+		}
+		all[n++] = (struct handover_worker){ s->workers[i].pid, false };
+	}
+	s->hooks->renew(s->hooks->arg, all, n);
+}
+
+/* Lets a new image try whether it could start. */
+static void
+begin_renewal(struct supervisor *s)
+{
+	if (s->stopping || s->trial > 0)
+		return;
+	s->trial = handover_try();
+	s->trial_until_ms = clock_mono_ms() + TRIAL_MS;
+	if (s->trial > 0)
+		return;
+	log_error("renewal", "what=\"cannot be tried: %m\"");
+	s->trial = 0;
+}
+
+static void
+end_trial(struct supervisor *s, int status)
+{
+	s->trial = 0;
+	if (status != 0)
+		log_error("renewal", "what=\"the program would not start: the old one goes on\"");
+	else if (!s->stopping)
+		renew(s);
+}
+
+/* The time until a trial must be over, or wait_ms, whichever comes first. */
+static int64_t
+watch_trial(const struct supervisor *s, int64_t wait_ms)
+{
+	int64_t left = s->trial_until_ms - clock_mono_ms();
+
+	if (s->trial == 0)
+		return wait_ms;
+	if (left <= 0) {
+		(void)kill(s->trial, SIGKILL);
+		return wait_ms;
+	}
+	return wait_ms < 0 || left < wait_ms ? left : wait_ms;
+}
+
+static void
+forget_former(struct supervisor *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->former_n; i++)
+		if (s->former[i].pid == pid)
+			s->former[i--] = s->former[--s->former_n];
+}
+
+/* Takes note of children that have ended. */
 static void
 reap(struct supervisor *s)
 {
@@ -115,11 +189,16 @@ reap(struct supervisor *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == s->trial) {
+			end_trial(s, status);
+			continue;
+		}
+		log_end(pid, status);
+		forget_former(s, pid);
 		for (unsigned i = 0; i < s->n; i++) {
 			struct worker *w = &s->workers[i];
 
 			if (w->pid == pid) {
-				log_end(pid, status);
 				w->pid = 0;
 				wait_for(w);
 			}
@@ -127,22 +206,28 @@ reap(struct supervisor *s)
 	}
 }
 
-static unsigned
+static size_t
 alive(const struct supervisor *s)
 {
-	unsigned n = 0;
+	size_t n = s->former_n;
 
 	for (unsigned i = 0; i < s->n; i++)
 		n += s->workers[i].pid > 0;
 	return n;
 }
 
+/* Tells the workers of images before to end; those that know it already only when asked again:
+ * a second signal ends their patience. */
 static void
-send_all(const struct supervisor *s, int sig)
+tell_former(struct supervisor *s, bool again)
 {
-	for (unsigned i = 0; i < s->n; i++)
-		if (s->workers[i].pid > 0)
-			(void)kill(s->workers[i].pid, sig);
+	for (size_t i = 0; i < s->former_n; i++) {
+		struct handover_worker *w = &s->former[i];
+
+		if (!w->told || again)
+			(void)kill(w->pid, SIGTERM);
+		w->told = true;
+	}
 }
 
 /* The next signal, or 0 when the time is over. */
@@ -158,7 +243,8 @@ wait_signal(int64_t wait_ms, siginfo_t *info)
 	return sig < 0 ? 0 : sig;
 }
 
-/* Notes that a worker serves, and tells when all do so for the first time. */
+/* Notes that a worker serves, and tells when all do so for the first time: then those of the image
+ * before are no longer needed. */
 static void
 note_serving(struct supervisor *s, pid_t pid)
 {
@@ -174,6 +260,7 @@ note_serving(struct supervisor *s, pid_t pid)
 		return;
 	s->ready = true;
 	s->hooks->ready(s->hooks->arg);
+	tell_former(s, false);
 }
 
 /* Ticks when it is time to; the time until the next, or until wait_ms, whichever comes first. */
@@ -196,14 +283,30 @@ tick(struct supervisor *s, int64_t wait_ms)
 static void
 stop(struct supervisor *s)
 {
-	if (!s->stopping)
+	bool again = s->stopping;
+
+	if (!again)
 		s->hooks->stopping(s->hooks->arg);
 	s->stopping = true;
-	send_all(s, SIGTERM);
+	tell_former(s, again);
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->workers[i].pid > 0)
+			(void)kill(s->workers[i].pid, SIGTERM);
+}
+
+/* Takes over the workers of the image before. What is no child of this process is none of them. */
+static void
+take_over(struct supervisor *s, const struct handover *former)
+{
+	for (size_t i = 0; i < former->n; i++)
+		if (former->workers[i].pid > 0 &&
+		    waitpid(former->workers[i].pid, NULL, WNOHANG) == 0)
+			s->former[s->former_n++] = former->workers[i];
 }
 
 int
-supervisor_run(unsigned workers, const struct supervisor_hooks *hooks)
+supervisor_run(
+    unsigned workers, const struct handover *former, const struct supervisor_hooks *hooks)
 {
 	struct supervisor s = { .hooks = hooks,
 		.workers = calloc(workers, sizeof(*s.workers)),
@@ -214,6 +317,8 @@ supervisor_run(unsigned workers, const struct supervisor_hooks *hooks)
 		return 1;
 	/* Where a parent ignores it, ended workers would not be told of. */
 	(void)signal(SIGCHLD, SIG_DFL);
+	if (former)
+		take_over(&s, former);
 	for (;;) {
 		int64_t wait_ms = start_due(&s);
 		siginfo_t info;
@@ -221,9 +326,11 @@ supervisor_run(unsigned workers, const struct supervisor_hooks *hooks)
 
 		if (s.stopping && alive(&s) == 0)
 			break;
-		sig = wait_signal(tick(&s, wait_ms), &info);
+		sig = wait_signal(tick(&s, watch_trial(&s, wait_ms)), &info);
 		if (sig == SIGTERM || sig == SIGINT || sig == SIGUSR1)
 			stop(&s);
+		else if (sig == SIGHUP || sig == SIGUSR2)
+			begin_renewal(&s);
 		else if (sig == SERVES)
 			note_serving(&s, info.si_pid);
 		reap(&s);

@@ -1,9 +1,11 @@
 """The program as a process: signals, descriptors, workers, threads, and what it lives through without a web server's help."""
 
+import collections
 import concurrent.futures
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import stat
@@ -312,7 +314,8 @@ def test_other_signals_do_no_harm(gates, upstream, gate, number):
     g = gates(workers=2)
     workers = wait_until(lambda: len(g.children()) == 2 and g.children(), 5, "two workers")
     with running_stream(g, upstream, gate, count=2) as calls:
-        for pid in [g.proc.pid, *workers]:
+        renews = number in (signal.SIGHUP, signal.SIGUSR2)  # the supervisor, see below
+        for pid in workers if renews else [g.proc.pid, *workers]:
             for _ in range(3):
                 os.kill(pid, number)
         for _ in range(3):
@@ -321,6 +324,154 @@ def test_other_signals_do_no_harm(gates, upstream, gate, number):
         for call in calls:
             finished(call)
     assert g.proc.running() and g.children() == workers
+
+
+# A new binary
+
+
+class Renewable:
+    """A gate whose program is a file of its own, so that it can be replaced."""
+
+    def __init__(self, gates, **options):
+        env = options.pop("env", None)
+        self.gate = gates(start=False, workers=2, **options)
+        self.bin = self.gate.site.dir / "postern"
+        self.original = self.gate.site.bin
+        self.gate.site.bin = self.bin
+        self.replace()
+        self.gate.start(env)
+
+    def replace(self, script=None):
+        """Puts a new file in the program's place, as a package manager does: a copy of it, or a script."""
+        new = self.bin.with_suffix(".new")
+        if script is None:
+            shutil.copy(self.original, new)
+        else:
+            new.write_text(f"#!/bin/sh\n{script}\n")
+        new.chmod(0o755)
+        new.rename(self.bin)
+
+    def runs(self):
+        """Whether the supervisor is an image of the file that is there now."""
+        at = os.stat(f"/proc/{self.gate.proc.pid}/exe")
+        there = self.bin.stat()
+        return (at.st_dev, at.st_ino) == (there.st_dev, there.st_ino)
+
+    def renew(self, number=signal.SIGHUP):
+        """Replaces the program and tells it; returns once the new one's workers serve."""
+        ready = self.gate.ready_count()
+        self.replace()
+        assert not self.runs()
+        self.gate.proc.send(number)
+        wait_until(lambda: self.gate.ready_count() >= ready + 2, 20, "two new workers")
+        assert self.runs()
+
+    def stays(self, what, limit=20):
+        """Tells it, and makes sure that it goes on as it was."""
+        workers = self.gate.children()
+        self.gate.proc.send(signal.SIGHUP)
+        wait_until(lambda: what in self.gate.text(), limit, what)
+        assert self.gate.children() == workers and not self.runs()
+        self.gate.serves()
+
+
+LISTENING = {"unix": {}, "tcp": {"listen": "tcp"}, "descriptor 0": {"listen": "0", "under": on_descriptor_0()}}
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
+@pytest.mark.parametrize("listening", LISTENING)
+def test_new_binary(gates, upstream, gate, listening, number):
+    """It serves in the same process, on the same socket, while the old one's streams come to their end."""
+    r = Renewable(gates, **LISTENING[listening])
+    g = r.gate
+    old = wait_until(lambda: len(g.children()) == 2 and g.children(), 5, "two workers")
+    with running_stream(g, upstream, gate, count=4) as calls:
+        holders = {pid for pid in old if _connections(pid)}
+        r.renew(number)
+        wait_until(lambda: len(set(g.children()) - set(old)) == 2, 5, "new workers")
+        for _ in range(6):
+            g.serves()
+        assert holders <= set(g.children())
+        gate.set()
+        for call in calls:
+            finished(call)
+    wait_until(lambda: not set(old) & set(g.children()), 5, "the old workers to end")
+    g.serves()
+    assert g.stop() == 0
+    if listening == "unix":
+        assert not g.socket.exists()
+
+
+def test_new_binaries_one_after_the_other(gates, upstream, gate):
+    """Streams of all that came before go on, and a stop lets them finish."""
+    r = Renewable(gates, drain_s=20)
+    g = r.gate
+    with contextlib.ExitStack() as stack:
+        calls = []
+        for _ in range(3):
+            calls += stack.enter_context(running_stream(g, upstream, gate, count=2))
+            r.renew()
+        g.proc.send(signal.SIGTERM)
+        wait_until(lambda: refused_by_socket(g), 5, "new connections to be refused")
+        gate.set()
+        for call in calls:
+            finished(call)
+    assert g.proc.wait(10) == 0
+
+
+def test_new_binary_under_load(gates):
+    """Not one call fails while it is renewed time and again."""
+    r = Renewable(gates)
+    stop = threading.Event()
+    seen = collections.Counter()
+
+    def ask(_):
+        while not stop.is_set():
+            try:
+                with r.gate.post(messages.body("echo-model")) as call:
+                    seen[call.read().status] += 1
+            except Exception as fault:
+                seen[repr(fault)] += 1
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asking = pool.map(ask, range(4))
+        try:
+            for _ in range(5):
+                before = seen[200]
+                r.renew()
+                wait_until(lambda: seen[200] >= before + 50, 10, "calls")
+        finally:
+            stop.set()
+        list(asking)
+    assert set(seen) == {200}, seen
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["exit 1", "kill -SEGV $$", "exec /nonexistent", "exec sleep 600"],
+    ids=["fails", "crashes", "is broken", "says nothing"],
+)
+def test_new_binary_that_does_not_start(gates, script):
+    """The old one goes on."""
+    r = Renewable(gates)
+    r.replace(script)
+    r.stays("the program would not start", limit=30)
+
+
+def test_new_binary_with_a_broken_config(gates):
+    r = Renewable(gates)
+    r.gate.site.conf.write_text("nonsense = 1\n")
+    r.replace()
+    r.stays("the program would not start")
+
+
+def test_service_manager_is_told_of_a_new_binary(gates):
+    manager = Manager(scratch_dir("postern-notify-") / "notify", abstract=False)
+    r = Renewable(gates, env={"NOTIFY_SOCKET": manager.name})
+    assert manager.hear() == "READY=1"
+    r.renew()
+    assert manager.hear().startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert manager.hear() == "READY=1"
 
 
 # Listening
