@@ -25,7 +25,7 @@ DIALECT = envelope messages models refusal
 UPSTREAM = anthropic awssource bedrock bedrockerror chatanswer chatargs chatblocks chaterror chatlike chatmessages chatpath \
 	chatrequest chatstream chatwords cloud credential echo fetch googlesource headerlist hreq meter openai outbody scrub secretfile \
 	signing source sourced transfer vertex
-STORE = books cooldowns drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
+STORE = books bootfile cooldowns drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
 	limitkept limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
 	rediscache redisholder rediskeys redislink redisname redisscript redissock redistotals rows totals
 FRONT = cgi fcgi watch

@@ -21,6 +21,16 @@ span_trim(struct span s)
 	return s;
 }
 
+uint64_t
+span_hash(struct span s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * UINT64_C(0x100000001b3);
+	return h ? h : 1;
+}
+
 char *
 span_dup(struct span s)
 {

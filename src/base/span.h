@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -54,6 +55,9 @@ span_starts(struct span s, struct span prefix)
 
 /* The span without leading and trailing spaces, tabs, CR and LF. */
 struct span span_trim(struct span s);
+
+/* FNV-1a of the bytes, never 0: to find a place in a table, not against anybody's will. */
+uint64_t span_hash(struct span s);
 
 /* A copy that ends in a zero, for free(); NULL when memory is out. */
 MUST_CHECK char *span_dup(struct span s);

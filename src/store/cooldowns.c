@@ -2,20 +2,13 @@
  * own, since advice may be torn. */
 #include "store/cooldowns.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "policy/cooldown.h"
-#include "store/limitsfile.h"
+#include "store/bootfile.h"
 
 #define FILE_NAME "upstreams"
 #define SLOTS	  1024u
@@ -28,9 +21,7 @@ struct slot {
 	_Atomic uint32_t failures;
 };
 
-/* The file. */
 struct table {
-	char boot[64];
 	struct slot slots[SLOTS];
 };
 
@@ -38,22 +29,11 @@ struct cooldowns {
 	struct table *table;
 };
 
-/* FNV-1a; never 0. */
-static uint64_t
-hash_of(const char *name)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return h ? h : 1;
-}
-
 /* The slot of a name, taken when it has none and add; NULL when it has none, or all are taken. */
 static struct slot *
 slot_of(struct cooldowns *c, const char *upstream, bool add)
 {
-	uint64_t hash = hash_of(upstream);
+	uint64_t hash = span_hash(span_of(upstream));
 
 	for (unsigned i = 0; c && i < SLOTS; i++) {
 		struct slot *s = &c->table->slots[(hash + i) % SLOTS];
@@ -116,54 +96,13 @@ cooldowns_good(struct cooldowns *c, const char *upstream)
 		log_info("cooldown", "upstream=%s what=\"it answers again\"", upstream);
 }
 
-/* Makes the file this boot's, which needs its lock: others may open it at the same time. */
-static int
-need_table(int fd, const char *boot)
-{
-	char there[sizeof(((struct table *)NULL)->boot)] = "";
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return -1;
-	if (st.st_size == (off_t)sizeof(struct table) &&
-	    pread(fd, there, sizeof(there), 0) == (ssize_t)sizeof(there) &&
-	    memcmp(there, boot, sizeof(there)) == 0)
-		return 0;
-	/* What others have mapped is another boot's. A disk that is full is an error here, and
-	 * not a signal later. */
-	return ftruncate(fd, 0) || posix_fallocate(fd, 0, sizeof(struct table)) ||
-		pwrite(fd, boot, sizeof(there), 0) != (ssize_t)sizeof(there)
-	    ? -1
-	    : 0;
-}
-
-static struct table *
-map_file(const char *path)
-{
-	char boot[sizeof(((struct table *)NULL)->boot)] = "";
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	void *p = MAP_FAILED;
-
-	limitsfile_boot(boot);
-	if (fd >= 0 && flock(fd, LOCK_EX) == 0 && need_table(fd, boot) == 0)
-		p = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	/* A mapping keeps the lock alive beyond the descriptor. */
-	if (fd >= 0) {
-		(void)flock(fd, LOCK_UN);
-		(void)close(fd);
-	}
-	return p == MAP_FAILED ? NULL : p;
-}
-
 struct cooldowns *
 cooldowns_open(const char *folder)
 {
 	struct cooldowns *c = calloc(1, sizeof(*c));
-	char path[PATH_MAX_LEN];
-	int n = snprintf(path, sizeof(path), "%s/" FILE_NAME, folder);
 
-	if (c && n > 0 && (size_t)n < sizeof(path))
-		c->table = map_file(path);
+	if (c)
+		c->table = bootfile_map(folder, FILE_NAME, sizeof(*c->table));
 	if (c && c->table)
 		return c;
 	log_warn("cooldown", "folder=\"%s\" what=\"no upstream rests: %m\"", folder);
@@ -176,6 +115,6 @@ cooldowns_close(struct cooldowns *c)
 {
 	if (!c)
 		return;
-	(void)munmap(c->table, sizeof(*c->table));
+	bootfile_unmap(c->table, sizeof(*c->table));
 	free(c);
 }

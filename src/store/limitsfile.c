@@ -4,17 +4,15 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/bootfile.h"
 #include "store/limiter.h"
 
-#define BOOT_FILE "/proc/sys/kernel/random/boot_id"
-#define BOOT_NONE "noboot"
-#define WAIT_MS	  10000 /* for another process that makes the file */
+#define WAIT_MS 10000 /* for another process that makes the file */
 
 static int
 join(const char *folder, const char *name, char out[static PATH_MAX_LEN])
@@ -27,29 +25,13 @@ join(const char *folder, const char *name, char out[static PATH_MAX_LEN])
 	return -1;
 }
 
-/* The kernel gives the text in one read or not at all. */
-void
-limitsfile_boot(char out[static LIMITSFILE_BOOT_LEN + 1])
-{
-	char text[LIMITSFILE_BOOT_LEN];
-	int fd = open(BOOT_FILE, O_RDONLY | O_CLOEXEC);
-
-	memcpy(out, BOOT_NONE, sizeof(BOOT_NONE));
-	if (fd >= 0 && read(fd, text, sizeof(text)) == (ssize_t)sizeof(text)) {
-		memcpy(out, text, sizeof(text));
-		out[LIMITSFILE_BOOT_LEN] = '\0';
-	}
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 int
 limitsfile_path(const char *folder, char out[static PATH_MAX_LEN])
 {
-	char boot[LIMITSFILE_BOOT_LEN + 1];
+	char boot[BOOTFILE_BOOT_LEN + 1];
 	char name[32];
 
-	limitsfile_boot(boot);
+	bootfile_boot(boot);
 	(void)snprintf(name, sizeof(name), "limits-%s.mdb", boot);
 	return join(folder, name, out);
 }

@@ -8,11 +8,6 @@
 #include "base/limits.h"
 #include "store/drain.h"
 
-#define LIMITSFILE_BOOT_LEN 8u /* of the name of a boot */
-
-/* The name of this boot of the machine: two never have the same, unless /proc is not there. */
-void limitsfile_boot(char out[static LIMITSFILE_BOOT_LEN + 1]);
-
 /* The file of this boot. -1 when the path is too long; logged. */
 MUST_CHECK int limitsfile_path(const char *folder, char out[static PATH_MAX_LEN]);
 

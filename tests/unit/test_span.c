@@ -66,6 +66,16 @@ row_copy(struct check *c)
 	free(empty);
 }
 
+/* http://www.isthe.com/chongo/tech/comp/fnv/ has these. */
+static void
+row_hash(struct check *c)
+{
+	check_row(c, "FNV-1a");
+	check_that(c, span_hash(SPAN("")) == UINT64_C(0xcbf29ce484222325), "of nothing");
+	check_that(c, span_hash(SPAN("a")) == UINT64_C(0xaf63dc4c8601ec8c), "of a");
+	check_that(c, span_hash(SPAN("foobar")) == UINT64_C(0x85944171f73967e8), "of foobar");
+}
+
 int
 main(void)
 {
@@ -79,5 +89,6 @@ main(void)
 		row_list(&c, i);
 	row_compare(&c);
 	row_copy(&c);
+	row_hash(&c);
 	return check_end(&c);
 }
