@@ -20,14 +20,14 @@ PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 BASE = buf clock fault file hash log num span spool stamp tail
 WIRE = eventstream header json jsonput jsontext jsontree jwt sigv4 sse uri
 POLICY = admission attempts awscredentials bucket conf confcheck confrow confscan confstore confupstream confvalue cooldown estimate finding glob \
-	googlecredentials key ledger namelist period price pricelist route tally usage
+	googlecredentials key ledger namelist period price pricelist route strikes tally usage
 DIALECT = envelope messages models refusal
 UPSTREAM = anthropic awssource bedrock bedrockerror chatanswer chatargs chatblocks chaterror chatlike chatmessages chatpath \
 	chatrequest chatstream chatwords cloud credential echo fetch googlesource headerlist hreq meter openai outbody scrub secretfile \
 	signing source sourced transfer vertex
 STORE = books bootfile cooldowns drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
 	limitkept limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \
-	rediscache redisholder rediskeys redislink redisname redisscript redissock redistotals rows totals
+	rediscache redisholder rediskeys redislink redisname redisscript redissock redistotals rows totals wrongkeys
 FRONT = cgi fcgi watch
 CMD = cells check check_reach check_upstreams conf_load key key_import key_list keys ledger ledgerlist ledgerscan lines \
 	report report_ask report_print seqset shown store_open sums usage verify

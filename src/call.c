@@ -18,6 +18,7 @@
 #include "policy/ledger.h"
 #include "receipt.h"
 #include "relay.h"
+#include "store/wrongkeys.h"
 #include "who.h"
 #include "wire/header.h"
 
@@ -132,10 +133,29 @@ step_era(struct call *c)
 	return FAULT_NONE;
 }
 
+/* A call without a good key, of which an address may make so many. */
+static enum fault
+count_wrong_key(struct call *c, enum fault f)
+{
+	int64_t wait_ms = wrongkeys_add(c->era->wrongkeys, span_of(param(c, "REMOTE_ADDR")),
+	    c->started_ms, (uint32_t)c->era->conf->auth_failures);
+
+	if (wait_ms == 0)
+		return f;
+	buf_reset(&c->lines, HOLD_KEEP);
+	if (buf_addf(&c->lines, "retry-after: %" PRId64 "\r\n", (wait_ms + 999) / 1000))
+		return FAULT_INTERNAL;
+	c->answer.always = buf_span(&c->lines);
+	c->refusal.no_retry = true;
+	return FAULT_WRONG_KEYS;
+}
+
 static enum fault
 step_authenticate(struct call *c)
 {
-	return who_find(&c->who, c->era, c->seat, c->answer.request_id);
+	enum fault f = who_find(&c->who, c->era, c->seat, c->answer.request_id);
+
+	return fault_row(f)->status == 401 ? count_wrong_key(c, f) : f;
 }
 
 static enum fault

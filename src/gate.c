@@ -15,6 +15,7 @@
 #include "base/stamp.h"
 #include "conffile.h"
 #include "store/cooldowns.h"
+#include "store/wrongkeys.h"
 #include "stores.h"
 
 #define STORE_RETRY_MS	  1000
@@ -71,6 +72,7 @@ era_make(struct gate *g, struct conf *c)
 	h->era.conf = c;
 	h->era.credentials = credentials_open(c);
 	h->era.cooldowns = c->cooldown_ms > 0 ? cooldowns_open(c->state) : NULL;
+	h->era.wrongkeys = c->auth_failures > 0 ? wrongkeys_open(c->state) : NULL;
 	h->store = stores_take(g->stores, c);
 	h->era.store = h->store ? stores_store(h->store) : NULL;
 	if (!h->store && !g->store_lost)
@@ -347,6 +349,7 @@ gate_leave(struct gate *g, struct era *e)
 	stores_give(g->stores, h->store);
 	credentials_close(h->era.credentials);
 	cooldowns_close(h->era.cooldowns);
+	wrongkeys_close(h->era.wrongkeys);
 	conf_free(h->conf);
 	free(h);
 }

@@ -18,6 +18,7 @@ struct era {
 	struct store *store; /* NULL: it cannot be opened; the reason was logged */
 	struct credentials *credentials;
 	struct cooldowns *cooldowns; /* NULL: there are none */
+	struct wrongkeys *wrongkeys; /* NULL: they are not counted */
 };
 
 /* Opens the gate over a configuration file. NULL only when memory is out: a file that is broken or

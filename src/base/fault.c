@@ -28,6 +28,8 @@ static const struct fault_row rows[] = {
 	[FAULT_BAD_KEY] = { "bad-key", 401, AUTH, false, "the API key is not known" },
 	[FAULT_KEY_EXPIRED] = { "key-expired", 401, AUTH, false, "the API key has expired" },
 	[FAULT_KEY_REVOKED] = { "key-revoked", 401, AUTH, false, "the API key was revoked" },
+	[FAULT_WRONG_KEYS] = { "wrong-keys", 429, RATE_LIMIT, false,
+	    "too many requests without a good API key came from this address" },
 	[FAULT_WORKSPACE] = { "workspace", 403, PERMISSION, false,
 	    "the workspace of the API key is not configured" },
 	[FAULT_MODEL_FORBIDDEN] = { "model-forbidden", 403, PERMISSION, false,

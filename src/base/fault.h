@@ -13,6 +13,7 @@ enum fault {
 	FAULT_BAD_KEY,	   /* the key is not known */
 	FAULT_KEY_EXPIRED,
 	FAULT_KEY_REVOKED,
+	FAULT_WRONG_KEYS,      /* one of those, too often from one address */
 	FAULT_WORKSPACE,       /* the key's workspace is not configured */
 	FAULT_MODEL_FORBIDDEN, /* the model exists, but not for this key or workspace */
 	FAULT_MODEL_UNKNOWN,   /* no such model, or not in this region */

@@ -57,6 +57,8 @@ static const struct confrow root_rows[] = {
 	    .min = 0, .max = 600 },
 	{ "drain_s", .set = confvalue_seconds, .at = AT(conf, drain_ms), .fallback = "30", .min = 0,
 	    .max = 3600 },
+	{ "auth_failures_minute", .set = confvalue_count, .at = AT(conf, auth_failures),
+	    .fallback = "300", .min = 0, .max = 6000 },
 };
 
 static const struct confrow upstream_rows[] = {

@@ -111,6 +111,7 @@ struct conf {
 	int64_t retry_ms;      /* how long a call tries its targets again; 0: once each */
 	int64_t cooldown_ms;   /* the longest rest of an upstream that fails; 0: none */
 	int64_t drain_ms;
+	uint64_t auth_failures; /* a minute and address; 0: no limit */
 	struct conf_upstream *upstreams;
 	size_t upstreams_n;
 	struct conf_model *models;

@@ -161,7 +161,7 @@ row_reload(struct check *c)
 	check_row(c, "a new configuration is in force at the next call");
 	world_begin("POST", "/v1/messages", BODY);
 	world_configure(
-	    "keys = \"/nowhere/keys\"\nstate = \"%s\"\ncooldown_s = 0\n"
+	    "keys = \"/nowhere/keys\"\nstate = \"%s\"\ncooldown_s = 0\nauth_failures_minute = 0\n"
 	    "upstream \"echo\" { kind = \"echo\" }\nmodel \"new\" { target \"echo\" { } }\n");
 	world_run();
 	world_expect(404, "not_found_error");
@@ -198,6 +198,45 @@ row_reload(struct check *c)
 	world_expect(200, NULL);
 }
 
+/* Two a minute and address: who has no good key is told to wait, who has one is not. */
+static void
+row_wrong_keys(struct check *c)
+{
+	char counted[128];
+
+	check_row(c, "wrong keys, more than an address may have");
+	world_begin("POST", "/v1/messages", BODY);
+	world_configure("keys = \"/nowhere/keys\"\nstate = \"%s\"\ncooldown_s = 0\n"
+			"auth_failures_minute = 2\nupstream \"echo\" { kind = \"echo\" }\n"
+			"model \"said\" { target \"echo\" { } }\n");
+	for (unsigned i = 0; i < 2; i++) {
+		world_begin("POST", "/v1/messages", WORLD_BODY("said", ""));
+		front_mem_param("HTTP_X_API_KEY", i ? KEY_UNKNOWN : KEY_REVOKED);
+		world_run();
+		world_expect(401, "authentication_error");
+	}
+	world_begin("POST", "/v1/messages", WORLD_BODY("said", ""));
+	front_mem_param("HTTP_X_API_KEY", KEY_UNKNOWN);
+	world_run();
+	world_expect(429, "rate_limit_error");
+	world_expect_end("wrong-keys");
+	check_that(c, span_eq(world_header("retry-after"), SPAN("30")), "no retry-after");
+	check_that(c, span_eq(world_header("x-should-retry"), SPAN("false")), "it may retry");
+	check_row(c, "a good key from there is served");
+	world_begin("POST", "/v1/messages", WORLD_BODY("said", ""));
+	world_run();
+	world_expect(200, NULL);
+	check_row(c, "another address has its own count");
+	world_begin("POST", "/v1/messages", WORLD_BODY("said", ""));
+	front_mem_param("HTTP_X_API_KEY", KEY_UNKNOWN);
+	front_mem_param("REMOTE_ADDR", "192.0.2.99");
+	world_run();
+	world_expect(401, "authentication_error");
+	world_configure(world_conf);
+	(void)snprintf(counted, sizeof(counted), "%s/addresses", world.folder);
+	check_that(c, unlink(counted) == 0, "it was not counted");
+}
+
 int
 main(void)
 {
@@ -210,6 +249,7 @@ main(void)
 	for (size_t i = 0; i < ROWS(models); i++)
 		row_model(&c, i);
 	row_store(&c);
+	row_wrong_keys(&c);
 	row_reload(&c);
 	return world_close();
 }

@@ -24,7 +24,7 @@
 
 /* Input 1, output 2, cache writes 3 and 4, cache read 5 dollars per million tokens. */
 static const char limits_conf[] =
-    "keys = \"/nowhere/keys\"\nstate = \"%s\"\nretry_s = 0\ncooldown_s = 0\ncommit_s = 5\nping_s = 10\nupstream_idle_s = 35\n"
+    "keys = \"/nowhere/keys\"\nstate = \"%s\"\nretry_s = 0\ncooldown_s = 0\nauth_failures_minute = 0\ncommit_s = 5\nping_s = 10\nupstream_idle_s = 35\n"
     "upstream \"one\" { kind = \"anthropic\" url = \"https://one.test\" api_key_env = \"WORLD_ONE\" any_model = true }\n"
     "model \"plain\" { target \"one\" { } price = { 1, 2, 3, 4, 5 } }\n"
     "workspace \"default\" { rpm = 3 tpm = 1000 }\n"

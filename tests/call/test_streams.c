@@ -579,7 +579,7 @@ row_never_pings(struct check *c)
 
 	check_row(c, "ping_s 0: one ping to commit, none later");
 	world_configure(
-	    "keys = \"k\"\nstate = \"%s\"\nretry_s = 0\ncooldown_s = 0\nping_s = 0\ncommit_s = 5\nupstream \"one\" {"
+	    "keys = \"k\"\nstate = \"%s\"\nretry_s = 0\ncooldown_s = 0\nauth_failures_minute = 0\nping_s = 0\ncommit_s = 5\nupstream \"one\" {"
 	    " kind = \"anthropic\" url = \"https://one.test\" api_key_env = \"WORLD_ONE\" }\n"
 	    "model \"plain\" { target \"one\" { } }\n");
 	world_begin("POST", "/v1/messages", ASK);

@@ -47,7 +47,7 @@
 
 static const char world_conf[] =
     "keys = \"/nowhere/keys\"\nstate = \"%s\"\nmax_body = " WORLD_MAX_BODY "\n"
-    "retry_s = 0\ncooldown_s = 0\ncommit_s = 5\nping_s = 10\nupstream_first_s = 60\nupstream_idle_s = 35\n"
+    "retry_s = 0\ncooldown_s = 0\nauth_failures_minute = 0\ncommit_s = 5\nping_s = 10\nupstream_first_s = 60\nupstream_idle_s = 35\n"
     "upstream \"one\" { kind = \"anthropic\" url = \"https://one.test\" api_key_env = \"WORLD_ONE\" }\n"
     "upstream \"two\" { kind = \"anthropic\" url = \"https://two.test/base\" api_key_env = \"WORLD_TWO\""
     " auth = \"bearer\" }\n"

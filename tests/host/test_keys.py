@@ -81,3 +81,16 @@ def test_models_of_a_workspace(host, upstream, model):
     key = host.site.add_key(workspace="narrow")
     checks.refused(host.post(messages.body(model), headers=host.auth(key)).read(), 403, "permission_error")
     assert not upstream.requests(model)
+
+
+@pytest.mark.settings(auth_failures_minute=3)
+def test_wrong_keys_from_one_address(host):
+    """More than the configuration allows get a 429; a good key from there is served all the same."""
+    wrong = x_api_key("sk-postern-wrong")
+    for _ in range(3):
+        checks.refused(host.post(messages.body("echo-model"), headers=wrong).read(), 401, "authentication_error")
+    for _ in range(2):
+        answer = host.post(messages.body("echo-model"), headers=wrong).read()
+        checks.refused(answer, 429, "rate_limit_error")
+        assert 0 < int(answer.headers["retry-after"]) <= 20 and answer.headers["x-should-retry"] == "false"
+    assert host.post(messages.body("echo-model")).read().status == 200

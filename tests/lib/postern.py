@@ -30,6 +30,7 @@ OPTIONS = {
     "drain_s": 5,
     "retry_s": 0,
     "cooldown_s": 0,
+    "auth_failures_minute": 0,
 }
 
 SECTIONS = """

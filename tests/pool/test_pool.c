@@ -78,7 +78,7 @@ write_conf(const struct place *p, const char *more)
 	char text[4096];
 
 	(void)snprintf(text, sizeof(text),
-	    "keys = \"%s\"\nstate = \"%s\"\nretry_s = 0\ncooldown_s = 0\ncommit_s = 1\nrpm = 0\ntpm = 0\n" ECHO
+	    "keys = \"%s\"\nstate = \"%s\"\nretry_s = 0\ncooldown_s = 0\nauth_failures_minute = 0\ncommit_s = 1\nrpm = 0\ntpm = 0\n" ECHO
 		SLOW "%s",
 	    p->keys, p->state, more);
 	write_file(p->conf, text);
