@@ -217,7 +217,8 @@ alive(const struct supervisor *s)
 }
 
 /* Tells the workers of images before to end; those that know it already only when asked again:
- * a second signal ends their patience. */
+ * a second signal ends their patience. It is another one, or it would be lost where the first is
+ * still pending. */
 static void
 tell_former(struct supervisor *s, bool again)
 {
@@ -225,7 +226,7 @@ tell_former(struct supervisor *s, bool again)
 		struct handover_worker *w = &s->former[i];
 
 		if (!w->told || again)
-			(void)kill(w->pid, SIGTERM);
+			(void)kill(w->pid, again ? SIGINT : SIGTERM);
 		w->told = true;
 	}
 }
@@ -291,7 +292,7 @@ stop(struct supervisor *s)
 	tell_former(s, again);
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->workers[i].pid > 0)
-			(void)kill(s->workers[i].pid, SIGTERM);
+			(void)kill(s->workers[i].pid, again ? SIGINT : SIGTERM);
 }
 
 /* Takes over the workers of the image before. What is no child of this process is none of them. */

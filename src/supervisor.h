@@ -24,10 +24,10 @@ struct supervisor_hooks {
 
 /* Forks workers, and starts a new one for each that ends. A worker that ended within a second of
  * its start is waited for: a second at first, twice as long each time, half a minute at most.
- * SIGTERM and SIGINT go on to the workers and end the supervision once they have all ended. With
- * `former` there are workers of the image before: they are told to end when all new ones serve.
- * Every signal must be blocked. Returns the exit status for the supervisor; in a worker it does not
- * return. */
+ * SIGTERM and SIGINT go on to the workers, a further one as SIGINT, and end the supervision once
+ * they have all ended. With `former` there are workers of the image before: they are told to end
+ * when all new ones serve. Every signal must be blocked. Returns the exit status for the
+ * supervisor; in a worker it does not return. */
 int supervisor_run(
     unsigned workers, const struct handover *former, const struct supervisor_hooks *hooks);
 
