@@ -32,8 +32,33 @@ read_descriptor(int fd, size_t size, struct buf *out)
 	}
 }
 
-int
-file_read(const char *path, struct buf *out)
+/* Whether a file is as closed to others as it has to be. */
+typedef bool file_guard(const struct stat *st);
+
+static bool
+is_any(const struct stat *st)
+{
+	(void)st;
+	return true;
+}
+
+static bool
+is_secret(const struct stat *st)
+{
+	uid_t own = geteuid();
+	mode_t group = st->st_uid == own && own != 0 ? S_IRWXG : S_IWGRP;
+
+	return (st->st_mode & (S_IRWXO | group)) == 0;
+}
+
+static bool
+is_kept(const struct stat *st)
+{
+	return (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+static int
+read_guarded(const char *path, struct buf *out, file_guard *guard)
 {
 	/* Without O_NONBLOCK a FIFO in the place of the file would hold the caller for ever. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -46,6 +71,8 @@ file_read(const char *path, struct buf *out)
 		rc = -1;
 	else if (!S_ISREG(st.st_mode))
 		errno = EINVAL;
+	else if (!guard(&st))
+		errno = EPERM;
 	else if ((uint64_t)st.st_size > out->max)
 		errno = EFBIG;
 	else
@@ -54,6 +81,24 @@ file_read(const char *path, struct buf *out)
 	(void)close(fd);
 	errno = saved;
 	return rc;
+}
+
+int
+file_read(const char *path, struct buf *out)
+{
+	return read_guarded(path, out, is_any);
+}
+
+int
+file_read_secret(const char *path, struct buf *out)
+{
+	return read_guarded(path, out, is_secret);
+}
+
+int
+file_read_kept(const char *path, struct buf *out)
+{
+	return read_guarded(path, out, is_kept);
 }
 
 bool

@@ -19,6 +19,7 @@
 #include "policy/key.h"
 #include "store/keytable.h"
 #include "store/redis.h"
+#include "upstream/secretfile.h"
 
 /* Prints what was found about one file. The number of errors. */
 static size_t
@@ -34,37 +35,27 @@ print_findings(struct findings *f, const char *file)
 	return errors;
 }
 
-/* A secret has one line of something. Its bytes are wiped. */
-static const char *
-secret_fault(const char *path)
-{
-	struct buf text = buf_make(SECRET_FILE_MAX);
-	const char *fault = NULL;
-
-	if (file_read(path, &text) < 0) {
-		fault = errno == EFBIG ? "is too large for a key" : "cannot be read";
-	} else {
-		struct span s = span_trim(buf_span(&text));
-
-		if (s.n == 0)
-			fault = "is empty";
-		else if (memchr(s.p, '\n', s.n) || memchr(s.p, '\0', s.n))
-			fault = "holds more than one line";
-	}
-	buf_wipe(&text);
-	return fault;
-}
-
+/* A secret has one line of something. */
 static void
 check_secret_file(const struct conf_store *s, struct findings *f)
 {
-	const char *fault = secret_fault(s->password_file);
+	char why[MESSAGE_MAX];
+	struct buf text;
+	struct span secret;
 
-	if (fault)
-		finding_error(
-		    f, s->line, "store: store_password_file \"%s\" %s", s->password_file, fault);
-	else
-		checks_mode("store", "store_password_file", s->password_file, s->line, f);
+	if (secretfile_read(s->password_file, &text, why)) {
+		finding_error(f, s->line, "store: store_password_file %s", why);
+	} else {
+		secret = span_trim(buf_span(&text));
+		if (secret.n == 0)
+			finding_error(f, s->line, "store: store_password_file \"%s\" is empty",
+			    s->password_file);
+		else if (memchr(secret.p, '\n', secret.n) || memchr(secret.p, '\0', secret.n))
+			finding_error(f, s->line,
+			    "store: store_password_file \"%s\" holds more than one line",
+			    s->password_file);
+	}
+	buf_wipe(&text);
 }
 
 static size_t
@@ -133,10 +124,9 @@ check_key_mode(const char *path, struct findings *f)
 
 	if (stat(path, &st) < 0)
 		return;
-	if (st.st_mode & S_IWOTH)
-		finding_error(f, 0, "every user can write it: chmod o-w");
-	else if (st.st_mode & S_IWGRP)
-		finding_warn(f, 0, "its group can write it");
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		finding_error(f, 0,
+		    "others than its owner may write it, so that every key is refused: chmod go-w");
 }
 
 static void

@@ -1,26 +1,14 @@
 /* check_upstreams: see checks.h. */
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/checks.h"
 #include "upstream/source.h"
 
-void
-checks_mode(const char *owner, const char *option, const char *path, int line, struct findings *f)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)))
-		finding_warn(f, line, "%s: %s \"%s\" is open to every user: chmod o-rwx", owner,
-		    option, path);
-}
-
 static void
 check_credential(const struct conf_upstream *u, const char *owner, struct findings *f)
 {
-	const char *path = source_file(u);
 	struct sourced got;
 	char why[MESSAGE_MAX];
 
@@ -29,7 +17,6 @@ check_credential(const struct conf_upstream *u, const char *owner, struct findin
 	case SOURCE_SCARCE:
 	case SOURCE_WRONG:
 		finding_error(f, u->line, "%s: %s", owner, why);
-		path = NULL;
 		break;
 	case SOURCE_AWAY:
 		finding_warn(f, u->line, "%s: %s", owner, why);
@@ -37,9 +24,6 @@ check_credential(const struct conf_upstream *u, const char *owner, struct findin
 	default:
 		break;
 	}
-	if (path)
-		checks_mode(
-		    owner, u->api_key_file ? "api_key_file" : "credentials", path, u->line, f);
 	sourced_clear(&got);
 }
 

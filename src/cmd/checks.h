@@ -7,11 +7,6 @@
 #include "policy/conf.h"
 #include "policy/finding.h"
 
-/* Warns about a file with a secret that other users may read or change. owner and option are for
- * the message. */
-void checks_mode(
-    const char *owner, const char *option, const char *path, int line, struct findings *f);
-
 /* Gets every upstream's credentials as a server would, and looks at the certificates that it names.
  * What is wrong here is an error; another server that does not give them is a warning, since it may
  * answer where the program is to run. Waits for such servers, at most 10 s each. */

@@ -37,6 +37,7 @@ enum trouble {
 	TROUBLE_NONE,
 	TROUBLE_STAT,
 	TROUBLE_READ,
+	TROUBLE_MODE,
 	TROUBLE_INDEX,
 	TROUBLE_LOCK,
 	TROUBLE_STALE,
@@ -47,6 +48,7 @@ static const char *const troubles[] = {
 	[TROUBLE_NONE] = "",
 	[TROUBLE_STAT] = "the key file is not there or cannot be looked at",
 	[TROUBLE_READ] = "the key file cannot be read",
+	[TROUBLE_MODE] = "others than its owner may write the key file: chmod go-w",
 	[TROUBLE_INDEX] = "the index of the keys in the state folder cannot be used",
 	[TROUBLE_LOCK] = "the lock in the state folder cannot be taken",
 	[TROUBLE_STALE] = "the index of the keys is held by another process and is out of date",
@@ -330,9 +332,9 @@ read_file(const struct keywatch *w, struct stamp *stamp, struct buf *text, int *
 		}
 		outlast(stamp);
 		buf_reset(text, SIZE_MAX);
-		if (stamp_of(w->keys_path, stamp) < 0 || file_read(w->keys_path, text) < 0) {
-			*error = errno;
-			return TROUBLE_READ;
+		if (stamp_of(w->keys_path, stamp) < 0 || file_read_kept(w->keys_path, text) < 0) {
+			*error = errno == EPERM ? 0 : errno;
+			return errno == EPERM ? TROUBLE_MODE : TROUBLE_READ;
 		}
 		if (stamp_of(w->keys_path, &after) == 0 && stamp_same(stamp, &after))
 			break;

@@ -5,6 +5,7 @@
 #include "store/redislink.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "store/redissock.h"
+#include "upstream/secretfile.h"
 
 #define POOL_MAX    32u
 #define WORDS_MAX   (64 * MIB)
@@ -362,15 +364,16 @@ add_password(const struct conf_store *c, struct redislink_words *w, const char *
 	struct buf text = buf_make(SECRET_FILE_MAX);
 	struct span password = { 0 };
 
-	if (c->password_file && file_read(c->password_file, &text) == 0)
+	*why = c->password_file ? "the file of its password cannot be read"
+				: "the variable of its password is not set";
+	if (c->password_file && file_read_secret(c->password_file, &text) == 0)
 		password = span_trim(buf_span(&text));
+	else if (c->password_file && errno == EPERM)
+		*why = "the file of its password is open to others: " SECRETFILE_MODE;
 	else if (!c->password_file)
 		password = span_trim(span_of(getenv(c->password_env)));
 	if (password.n > 0)
 		redislink_word(w, password);
-	else
-		*why = c->password_file ? "the file of its password cannot be read"
-					: "the variable of its password is not set";
 	buf_wipe(&text);
 	return password.n > 0 ? 0 : -1;
 }

@@ -152,7 +152,7 @@ add_authorization(struct buf *headers, char why[static MESSAGE_MAX])
 	enum source_end end = SOURCE_GIVES;
 
 	if (path && *path) {
-		if (secretfile_line(path, &text, why))
+		if (secretfile_token(path, &text, why))
 			end = SOURCE_WRONG;
 		token = buf_span(&text);
 	}

@@ -7,33 +7,43 @@
 #include "base/file.h"
 #include "wire/header.h"
 
-int
-secretfile_read(const char *path, struct buf *out, char why[static MESSAGE_MAX])
+typedef int secretfile_reader(const char *path, struct buf *out);
+
+static int
+read_with(
+    secretfile_reader *reader, const char *path, struct buf *out, char why[static MESSAGE_MAX])
 {
 	char *room;
 	int error;
 
 	*out = buf_make(SECRET_FILE_MAX);
-	if (buf_room(out, SECRET_FILE_MAX, &room) == 0 && file_read(path, out) == 0)
+	if (buf_room(out, SECRET_FILE_MAX, &room) == 0 && reader(path, out) == 0)
 		return 0;
 	error = errno;
-	(void)snprintf(why, MESSAGE_MAX, "\"%s\" %s", path,
-	    error == EFBIG ? "is too large for a secret" : "cannot be read");
-	if (error != EFBIG) {
-		size_t n = strlen(why);
-
-		(void)snprintf(why + n, MESSAGE_MAX - n, ": %m");
-	}
+	if (error == EFBIG)
+		(void)snprintf(why, MESSAGE_MAX, "\"%s\" is too large for a secret", path);
+	else if (error == EPERM)
+		(void)snprintf(
+		    why, MESSAGE_MAX, "\"%s\" is open to others: " SECRETFILE_MODE, path);
+	else
+		(void)snprintf(why, MESSAGE_MAX, "\"%s\" cannot be read: %m", path);
 	errno = error;
 	return -1;
 }
 
 int
-secretfile_line(const char *path, struct buf *out, char why[static MESSAGE_MAX])
+secretfile_read(const char *path, struct buf *out, char why[static MESSAGE_MAX])
+{
+	return read_with(file_read_secret, path, out, why);
+}
+
+static int
+line_with(
+    secretfile_reader *reader, const char *path, struct buf *out, char why[static MESSAGE_MAX])
 {
 	struct span line;
 
-	if (secretfile_read(path, out, why))
+	if (read_with(reader, path, out, why))
 		return -1;
 	line = span_trim(buf_span(out));
 	if (line.n > 0 && header_value_ok(line)) {
@@ -47,4 +57,16 @@ secretfile_line(const char *path, struct buf *out, char why[static MESSAGE_MAX])
 					       : "holds bytes that a header cannot");
 	errno = EINVAL;
 	return -1;
+}
+
+int
+secretfile_line(const char *path, struct buf *out, char why[static MESSAGE_MAX])
+{
+	return line_with(file_read_secret, path, out, why);
+}
+
+int
+secretfile_token(const char *path, struct buf *out, char why[static MESSAGE_MAX])
+{
+	return line_with(file_read, path, out, why);
 }

@@ -94,3 +94,35 @@ def test_wrong_keys_from_one_address(host):
         checks.refused(answer, 429, "rate_limit_error")
         assert 0 < int(answer.headers["retry-after"]) <= 20 and answer.headers["x-should-retry"] == "false"
     assert host.post(messages.body("echo-model")).read().status == 200
+
+
+@pytest.mark.modes(["lighttpd-socket", "apache-proxy", "apache-cgi"])
+def test_key_file_that_others_may_write(host):
+    """Who can write it can make keys: none is believed until that is over."""
+    file = host.site.keys
+    mode = file.stat().st_mode
+    try:
+        for wrong in (0o620, 0o602):
+            file.chmod(wrong)
+            checks.refused(host.post(messages.body("echo-model")).read(), 503, "api_error")
+            assert "chmod go-w" in host.text()
+            file.chmod(mode)
+            assert host.post(messages.body("echo-model")).read().status == 200
+    finally:
+        file.chmod(mode)
+
+
+@pytest.mark.modes(["lighttpd-socket", "apache-proxy", "apache-cgi"])
+def test_secret_that_others_may_read(host, upstream, model):
+    """A credential that is open to others is not used."""
+    file = host.site.provider_key
+    try:
+        for wrong in (0o604, 0o640):
+            file.chmod(wrong)
+            checks.refused(host.post(messages.body(model)).read(), 500, "api_error")
+            assert "is open to others: chmod 0600" in host.text()
+            file.chmod(0o600)
+            assert host.post(messages.body(model)).read().status == 200
+    finally:
+        file.chmod(0o600)
+    assert len(upstream.requests(model)) == 2

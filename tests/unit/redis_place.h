@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -181,7 +182,7 @@ put_file(const struct place *p, const char *name, const char *text, char path[st
 
 	(void)snprintf(path, PATH_LEN, "%s/%s", p->top, name);
 	f = fopen(path, "w");
-	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+	if (!f || fchmod(fileno(f), 0600) || fputs(text, f) < 0 || fclose(f) != 0)
 		abort();
 }
 
