@@ -71,10 +71,11 @@ era_make(struct gate *g, struct conf *c)
 	h->conf = c;
 	h->era.conf = c;
 	h->era.credentials = credentials_open(c);
-	h->era.cooldowns = c->cooldown_ms > 0 ? cooldowns_open(c->state) : NULL;
-	h->era.wrongkeys = c->auth_failures > 0 ? wrongkeys_open(c->state) : NULL;
 	h->store = stores_take(g->stores, c);
 	h->era.store = h->store ? stores_store(h->store) : NULL;
+	/* Behind the store, which makes the folder. */
+	h->era.cooldowns = c->cooldown_ms > 0 ? cooldowns_open(c->state) : NULL;
+	h->era.wrongkeys = c->auth_failures > 0 ? wrongkeys_open(c->state) : NULL;
 	if (!h->store && !g->store_lost)
 		note_store_tried(g);
 	if (!h->era.credentials) {

@@ -28,6 +28,7 @@
 #include "notify.h"
 #include "pool.h"
 #include "registry.h"
+#include "sandbox.h"
 #include "supervisor.h"
 
 #define THREADS_DEFAULT 256
@@ -254,8 +255,8 @@ work(void *arg)
 	struct gate *g;
 	struct pool *p;
 
-	if (cut_fd < 0 || front_fcgi_init() ||
-	    !(g = gate_open(registry(), s->conf_path.p, cut_fd))) {
+	if (cut_fd < 0 || sandbox_enter(s->conf_path.p, registry()->kind_names) ||
+	    front_fcgi_init() || !(g = gate_open(registry(), s->conf_path.p, cut_fd))) {
 		log_error("serve", "what=\"cannot start: %m\"");
 		return 1;
 	}
@@ -305,7 +306,9 @@ static int
 serve_cgi(const struct serve *s)
 {
 	int cut_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	struct gate *g = cut_fd < 0 ? NULL : gate_open(registry(), s->conf_path.p, cut_fd);
+	struct gate *g = cut_fd < 0 || sandbox_enter(s->conf_path.p, registry()->kind_names)
+	    ? NULL
+	    : gate_open(registry(), s->conf_path.p, cut_fd);
 	struct call *c = g ? call_open(g, &front_cgi) : NULL;
 	pthread_t waiter;
 	int fd;
@@ -496,6 +499,7 @@ serve_main(int argc, char **argv)
 	fill_descriptors();
 	block_signals();
 	raise_descriptors();
+	sandbox_hide();
 	/* Threads that come and go by the hundred would otherwise each keep a heap of their own. */
 	(void)mallopt(M_ARENA_MAX, 4);
 	/* Each call takes and frees some large blocks, and glibc clears its fast bins at every one.

@@ -59,6 +59,7 @@ static const struct confrow root_rows[] = {
 	    .max = 3600 },
 	{ "auth_failures_minute", .set = confvalue_count, .at = AT(conf, auth_failures),
 	    .fallback = "300", .min = 0, .max = 6000 },
+	{ "sandbox", .set = confvalue_bool, .at = AT(conf, sandbox), .fallback = "false" },
 };
 
 static const struct confrow upstream_rows[] = {

@@ -15,7 +15,7 @@ enum conflevel {
 	CONFLEVELS
 };
 
-#define CONFROWS_MAX 24u /* rows of one level */
+#define CONFROWS_MAX 32u /* rows of one level */
 
 /* What is known while a file is read. */
 struct confread {

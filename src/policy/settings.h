@@ -112,6 +112,7 @@ struct conf {
 	int64_t cooldown_ms;   /* the longest rest of an upstream that fails; 0: none */
 	int64_t drain_ms;
 	uint64_t auth_failures; /* a minute and address; 0: no limit */
+	bool sandbox;		/* a process that serves gives up what it does not need */
 	struct conf_upstream *upstreams;
 	size_t upstreams_n;
 	struct conf_model *models;

@@ -40,8 +40,8 @@ struct books {
 	struct books *next;
 };
 
-static int
-make_folder(const char *path)
+int
+books_folder(const char *path)
 {
 	char folder[LOG_VALUE_LEN];
 	struct stat st;
@@ -195,7 +195,7 @@ open_parts(struct folder *f)
 {
 	if (f->reader)
 		return open_totals(f) < 0 || open_limiter(f) < 0 ? -1 : 0;
-	if (make_folder(f->path) < 0 || open_totals(f) < 0)
+	if (books_folder(f->path) < 0 || open_totals(f) < 0)
 		return -1;
 	f->drain = drain_open(f->path, f->totals);
 	if (!f->drain || open_limiter(f) < 0)

@@ -20,6 +20,9 @@
 
 struct books;
 
+/* Makes the folder, with mode 0700, when it is missing. -1 when it cannot be; logged. */
+int books_folder(const char *path);
+
 /* Opens the folder (made with mode 0700 when missing). sink: another store that books every line,
  * too; NULL: there is none. reader: nothing is made or changed, and no keeper runs; a folder
  * without books is then empty books. NULL when it cannot be; logged. The path is copied; what sink

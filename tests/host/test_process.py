@@ -16,7 +16,7 @@ import fastcgi
 import pytest
 from lib import checks, hosts, messages, scripts
 from lib.client import Ended
-from lib.proc import Proc, give_to_web_user, is_root, scratch_dir, wait_until
+from lib.proc import Proc, descriptors, give_to_web_user, is_root, program_of, scratch_dir, wait_until
 from standalone import Gate, on_descriptor_0
 
 
@@ -109,8 +109,7 @@ def test_other_workers_streams_are_whole(gates, upstream, gate):
 
 def _connections(pid):
     """How many sockets a process holds; each stream has two of them."""
-    links = pathlib.Path(f"/proc/{pid}/fd").iterdir()
-    return sum(os.readlink(link).startswith("socket:") for link in links) // 2
+    return sum(target.startswith("socket:") for target in descriptors(pid).values()) // 2
 
 
 def test_worker_that_does_not_start_is_not_started_without_end(gates):
@@ -353,9 +352,8 @@ class Renewable:
 
     def runs(self):
         """Whether the supervisor is an image of the file that is there now."""
-        at = os.stat(f"/proc/{self.gate.proc.pid}/exe")
         there = self.bin.stat()
-        return (at.st_dev, at.st_ino) == (there.st_dev, there.st_ino)
+        return program_of(self.gate.proc.pid) == (there.st_dev, there.st_ino)
 
     def renew(self, number=signal.SIGHUP):
         """Replaces the program and tells it; returns once the new one's workers serve."""
@@ -595,7 +593,7 @@ def test_standard_error_closed(gates, upstream, gate, listen):
     for path in g.site.state.iterdir():
         assert b"level=" not in path.read_bytes(), path
     for number in (1, 2):
-        assert os.path.realpath(f"/proc/{g.proc.pid}/fd/{number}") == "/dev/null", number
+        assert descriptors(g.proc.pid)[number] == "/dev/null", number
     assert g.stop() == 0
 
 
@@ -704,7 +702,7 @@ def test_threads_that_find_no_descriptor(gates, upstream, gate, listen, limit):
     """With as many streams as descriptors allow, nobody gets what is another's, and later calls are served."""
     under = (*(on_descriptor_0() if listen == "0" else ()), "prlimit", f"--nofile={limit}:{limit}")
     g = gates(listen=listen, threads=64, under=under)
-    at_0 = os.readlink(f"/proc/{g.proc.pid}/fd/0")
+    at_0 = descriptors(g.proc.pid)[0]
     model = messages.unique_model("steady")
     upstream.on(model, scripts.steady(gate))
     with contextlib.ExitStack() as stack:
@@ -715,7 +713,7 @@ def test_threads_that_find_no_descriptor(gates, upstream, gate, listen, limit):
                 heads.append(call.read_head(limit=1).status)
         assert set(heads) & {200, 502, 529}, heads
         gate.set()
-    assert os.readlink(f"/proc/{g.proc.pid}/fd/0") == at_0
+    assert descriptors(g.proc.pid)[0] == at_0
 
     def served():
         with contextlib.suppress(OSError, AssertionError, Ended):
@@ -956,6 +954,17 @@ def test_state_folder_that_cannot_be_written(gates):
     g.site.state.chmod(0o750)
     _mended(g)
     assert g.get("/healthz").status == 200
+
+
+def test_state_folder_is_made(gates):
+    """The first start of all: everything that belongs into the folder is there, and nothing is complained of."""
+    g = gates(start=False, cooldown_s=30, auth_failures_minute=300)
+    g.site.dir.chmod(0o777)
+    g.site.state.rmdir()
+    g.start()
+    g.serves()
+    assert {"upstreams", "addresses"} <= {path.name for path in g.site.state.iterdir()}
+    assert "level=warn" not in g.text() and "level=error" not in g.text()
 
 
 def test_state_folder_that_goes_away(gates):

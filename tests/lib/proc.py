@@ -59,6 +59,22 @@ def scratch_dir(prefix="postern-"):
     return path
 
 
+def descriptors(pid):
+    """What a process has open, by number. It hides that from all but root."""
+    as_root = [] if is_root() else ["sudo", "-n"]
+    listing = ["find", f"/proc/{pid}/fd", "-type", "l", "-printf", "%f %l\\n"]
+    lines = subprocess.run([*as_root, *listing], check=True, capture_output=True, text=True).stdout.splitlines()
+    return {int(number): target for number, target in (line.split(" ", 1) for line in lines)}
+
+
+def program_of(pid):
+    """The (device, inode) of the program that a process runs."""
+    as_root = [] if is_root() else ["sudo", "-n"]
+    stat = [*as_root, "stat", "-L", "-c", "%d %i", f"/proc/{pid}/exe"]
+    device, inode = subprocess.run(stat, check=True, capture_output=True, text=True).stdout.split()
+    return int(device), int(inode)
+
+
 def give_to_web_user(path):
     if is_root():
         os.chown(path, *web_ids())

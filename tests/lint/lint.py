@@ -33,6 +33,7 @@ HOMES = {
     r"json-c/.*|json\.h": ["wire/jsontree.c"],
     r"openssl/.*": ["base/hash.c", "store/redissock.c", "wire/jwt.c", "wire/sigv4.c"],
     r"zlib\.h": ["wire/eventstream.c"],
+    r"linux/.*|sys/syscall\.h": ["sandbox.c"],
 }
 
 # Headers that make writes, and the files that may read them.

@@ -80,7 +80,7 @@ static const struct {
 	{ "files are not included", ECHO "include(\"/etc/passwd\")",
 	    "f:2: unknown option \"include\": known here are keys, state, prices, store, store_away, "
 	    "store_password_file, store_password_env, store_ca_file, store_timeout_s, rpm, tpm, default_region, max_body, commit_s, "
-	    "ping_s, envelope_usage, upstream_connect_s, upstream_first_s, upstream_idle_s, write_idle_s, retry_s, cooldown_s, drain_s, auth_failures_minute, upstream, model, workspace\n" },
+	    "ping_s, envelope_usage, upstream_connect_s, upstream_first_s, upstream_idle_s, write_idle_s, retry_s, cooldown_s, drain_s, auth_failures_minute, sandbox, upstream, model, workspace\n" },
 	{ "a value of the wrong type", ECHO "max_body = big",
 	    "f:2: max_body = \"big\": give a whole number from 1024 to 268435456\n" },
 	{ "a number with a fraction", ECHO "max_body = 5000.5",
@@ -295,7 +295,7 @@ static const struct {
 	{ "a limit that the root has not", ECHO "concurrent = 1",
 	    "f:2: unknown option \"concurrent\": known here are keys, state, prices, store, store_away, "
 	    "store_password_file, store_password_env, store_ca_file, store_timeout_s, rpm, tpm, default_region, max_body, "
-	    "commit_s, ping_s, envelope_usage, upstream_connect_s, upstream_first_s, upstream_idle_s, write_idle_s, retry_s, cooldown_s, drain_s, auth_failures_minute, upstream, model, workspace\n" },
+	    "commit_s, ping_s, envelope_usage, upstream_connect_s, upstream_first_s, upstream_idle_s, write_idle_s, retry_s, cooldown_s, drain_s, auth_failures_minute, sandbox, upstream, model, workspace\n" },
 	{ "a budget and a model without a price",
 	    ECHO "model m { target e { } }\nworkspace w { budget_month = 5 }",
 	    "f:3: warning: calls of model \"m\" are refused: it has no price and workspace \"w\" has a budget\n" },
@@ -386,7 +386,7 @@ static const struct {
 	{ "an unknown section says so once", ECHO "foo \"x\" { a = 1 }",
 	    "f:2: unknown option \"foo\": known here are keys, state, prices, store, store_away, "
 	    "store_password_file, store_password_env, store_ca_file, store_timeout_s, rpm, tpm, default_region, max_body, commit_s, "
-	    "ping_s, envelope_usage, upstream_connect_s, upstream_first_s, upstream_idle_s, write_idle_s, retry_s, cooldown_s, drain_s, auth_failures_minute, upstream, model, workspace\n" },
+	    "ping_s, envelope_usage, upstream_connect_s, upstream_first_s, upstream_idle_s, write_idle_s, retry_s, cooldown_s, drain_s, auth_failures_minute, sandbox, upstream, model, workspace\n" },
 	{ "many faults at once, in the order of the lines",
 	    "max_body = 1\nupstream e { kind = echo }\nmodel m { }\nping_s = x\nmodel n { target z { } }",
 	    "f:1: max_body = \"1\": give a whole number from 1024 to 268435456\n"
