@@ -38,7 +38,7 @@ SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.
 	$(UPSTREAM:%=src/upstream/%.c) $(STORE:%=src/store/%.c) $(FRONT:%=src/front/%.c) $(CMD:%=src/cmd/%.c) \
 	$(TOP:%=src/%.c)
 
-.PHONY: all demo check bench install clean
+.PHONY: all demo check bench soak install clean
 .SECONDARY:
 
 all: build/postern
@@ -99,6 +99,12 @@ bench:
 	@tests/install bench
 	@$(MAKE) --no-print-directory -s build/postern
 	@tests/bench/bench
+
+# Half an hour; SOAK="--seconds 600 --streams 2000" and the like for another one, see tests/soak/soak.
+soak:
+	@tests/install soak
+	@$(MAKE) --no-print-directory -s build/postern
+	@tests/soak/soak $(SOAK)
 
 # The shipped files name /usr/bin/postern and /etc/postern; what is installed names the places that it went to.
 SHARE = $(DESTDIR)$(PREFIX)/share/postern

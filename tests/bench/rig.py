@@ -38,13 +38,16 @@ LINKED = ("decoder", "limits", "lookup")
 PACKAGES = ("fcgi", "libcurl", "json-c", "libconfuse", "lmdb", "hiredis", "libssl", "libcrypto", "zlib")
 
 
-def compile_helpers():
+def compile_helpers(names=None):
+    """Those of the names; without any all."""
     BUILD.mkdir(parents=True, exist_ok=True)
     subprocess.run(["make", "-s", "build/libpostern.a"], cwd=ROOT, check=True)
     asked = subprocess.run(["pkg-config", "--libs", *PACKAGES], check=True, capture_output=True, text=True)
     linked = [ROOT / "build" / "libpostern.a", *asked.stdout.split(), "-pthread"]
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", f"-I{ROOT}/src"]
     for source in sorted(HERE.glob("*.c")):
+        if names and source.stem not in names:
+            continue
         command = ["gcc", *flags, "-o", BUILD / source.stem, source, *(linked if source.stem in LINKED else [])]
         subprocess.run([str(part) for part in command], check=True)
 
