@@ -465,6 +465,8 @@ refusal_lines(struct call *c)
 		r->fault == FAULT_STORE_AWAY) &&
 	    buf_add(t, SPAN("retry-after: 1\r\n")))
 		return -1;
+	if (header_find(buf_span(t), SPAN("x-should-retry")).p)
+		return 0;
 	/* Another try with the same key would not help; without a word clients back off for
 	 * minutes. */
 	return r->no_retry || fault_row(r->fault)->status == 401

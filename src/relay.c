@@ -413,7 +413,8 @@ static void
 note_failure(struct relay *r)
 {
 	const struct era *era = r->order->era;
-	int64_t retry_after_ms = header_retry_after(buf_span(&r->stream.lines));
+	int64_t retry_after_ms =
+	    header_retry_after(buf_span(&r->stream.lines), clock_wall_ms() / 1000);
 	const struct refusal *refusal = &r->out->refusal;
 	const char *name = r->out->target->upstream->name;
 	const char *how = fault_row(refusal->fault)->name;
@@ -479,10 +480,17 @@ try_targets(struct relay *r)
 static bool
 rest(struct relay *r)
 {
-	int64_t wait_ms = attempts_wait(&r->out->attempts, clock_mono_ms());
+	struct attempts *a = &r->out->attempts;
+	int64_t wait_ms;
+	uint64_t random;
 
-	if (wait_ms < 0)
+	if (hash_random(&random, sizeof(random)))
+		random = (uint64_t)r->forward_ms;
+	wait_ms = attempts_wait(a, clock_mono_ms(), random);
+	if (wait_ms < 0) {
+		r->out->refusal.no_retry = r->out->refusal.no_retry || !a->again;
 		return false;
+	}
 	/* Nobody answers now. */
 	r->status = 0;
 	r->streaming = false;
@@ -496,11 +504,8 @@ begin_attempts(struct relay *r)
 {
 	const struct conf *c = r->order->era->conf;
 	bool sooner = r->order->turn->stream && c->commit_ms < c->retry_ms;
-	uint64_t seed;
 
-	if (hash_random(&seed, sizeof(seed)))
-		seed = (uint64_t)r->forward_ms;
-	attempts_begin(&r->out->attempts, r->forward_ms, sooner ? c->commit_ms : c->retry_ms, seed);
+	attempts_begin(&r->out->attempts, r->forward_ms, sooner ? c->commit_ms : c->retry_ms);
 }
 
 void

@@ -199,6 +199,41 @@ num_rfc3339(struct span s, int64_t *out)
 	return 0;
 }
 
+/* The number of a month by its name, 1 to 12; 0: none. */
+static int
+num_month(struct span s)
+{
+	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+	for (int i = 0; i < 12; i++)
+		if (span_eq(s, (struct span){ names + (ptrdiff_t)3 * i, 3 }))
+			return i + 1;
+	return 0;
+}
+
+int
+num_http_date(struct span s, int64_t *out)
+{
+	int month = s.n == 29 ? num_month(span_cut(s, 8, 11)) : 0;
+	int64_t days, clock;
+	char date[10];
+
+	/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+	if (month == 0 || s.p[3] != ',' || s.p[4] != ' ' || s.p[7] != ' ' || s.p[11] != ' ' ||
+	    s.p[16] != ' ' || !span_eq(span_cut(s, 25, 29), SPAN(" GMT")))
+		return -1;
+	memcpy(date, s.p + 12, 4);
+	date[4] = date[7] = '-';
+	date[5] = (char)('0' + month / 10);
+	date[6] = (char)('0' + month % 10);
+	memcpy(date + 8, s.p + 5, 2);
+	if (num_date_days((struct span){ date, sizeof(date) }, &days) < 0 ||
+	    num_clock_s(span_cut(s, 17, 25), &clock) < 0)
+		return -1;
+	*out = days * DAY_S + clock;
+	return 0;
+}
+
 int
 num_duration(struct span s, int64_t *out)
 {

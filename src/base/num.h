@@ -42,6 +42,10 @@ MUST_CHECK int num_date(struct span s, int64_t *out);
  * which is cut off, and any offset: "2027-01-01T12:30:00.25+01:00". */
 MUST_CHECK int num_rfc3339(struct span s, int64_t *out);
 
+/* A point in time as a header has it, as Unix seconds: "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110
+ * 5.6.7, the one form that is sent today). The day of the week is not compared with the date. */
+MUST_CHECK int num_http_date(struct span s, int64_t *out);
+
 /* A duration in seconds: "90s", "15m", "24h", "30d", or plain seconds. -1 when malformed or over
  * 100 years. */
 MUST_CHECK int num_duration(struct span s, int64_t *out);

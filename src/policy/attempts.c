@@ -6,14 +6,12 @@
 
 #define WAIT_FIRST_MS 250
 #define WAIT_MAX_MS   8000
-#define SHARES	      1024 /* of a wait, of which chance takes some */
+#define SHARES	      1024u /* of a wait, of which chance takes some */
 
 void
-attempts_begin(struct attempts *a, int64_t now_ms, int64_t budget_ms, uint64_t seed)
+attempts_begin(struct attempts *a, int64_t now_ms, int64_t budget_ms)
 {
-	*a = (struct attempts){
-		.until_ms = now_ms + budget_ms, .seed = seed | 1, .retry_after_ms = -1
-	};
+	*a = (struct attempts){ .until_ms = now_ms + budget_ms, .retry_after_ms = -1 };
 }
 
 void
@@ -31,24 +29,14 @@ attempts_failed(
 		a->retry_after_ms = retry_after_ms;
 }
 
-/* A number below n, by chance (xorshift64). */
-static int64_t
-chance(struct attempts *a, int64_t n)
-{
-	a->seed ^= a->seed << 13;
-	a->seed ^= a->seed >> 7;
-	a->seed ^= a->seed << 17;
-	return (int64_t)(a->seed % (uint64_t)n);
-}
-
 int64_t
-attempts_wait(struct attempts *a, int64_t now_ms)
+attempts_wait(struct attempts *a, int64_t now_ms, uint64_t random)
 {
 	int64_t wait_ms = WAIT_FIRST_MS;
 
 	for (unsigned i = 0; i < a->rounds && wait_ms < WAIT_MAX_MS; i++)
 		wait_ms *= 2;
-	wait_ms -= wait_ms / 2 * chance(a, SHARES) / SHARES;
+	wait_ms -= wait_ms / 2 * (int64_t)(random % SHARES) / SHARES;
 	if (wait_ms < a->retry_after_ms)
 		wait_ms = a->retry_after_ms;
 	if (!a->again || now_ms + wait_ms > a->until_ms)

@@ -3,6 +3,9 @@
 
 #include "base/num.h"
 
+/* Nobody waits for longer. */
+#define RETRY_AFTER_MAX_S 3600
+
 /* Lower-case names; a `*` at the end stands for any rest. */
 static const char *const forwarded[] = {
 	"accept",
@@ -147,18 +150,21 @@ header_find(struct span lines, struct span name)
 }
 
 int64_t
-header_retry_after(struct span lines)
+header_retry_after(struct span lines, int64_t now_s)
 {
 	struct span value = header_find(lines, SPAN("retry-after-ms"));
-	struct span whole;
+	struct span date, whole;
+	int64_t at;
 	uint64_t n;
 
-	if (span_next(&value, '.', &whole) && num_u64(whole, 3600000, &n) == 0)
+	if (span_next(&value, '.', &whole) && num_u64(whole, RETRY_AFTER_MAX_S * 1000, &n) == 0)
 		return (int64_t)n;
-	value = header_find(lines, SPAN("retry-after"));
-	if (span_next(&value, '.', &whole) && num_u64(whole, 3600, &n) == 0)
+	date = value = header_find(lines, SPAN("retry-after"));
+	if (span_next(&value, '.', &whole) && num_u64(whole, RETRY_AFTER_MAX_S, &n) == 0)
 		return (int64_t)n * 1000;
-	return -1;
+	if (num_http_date(date, &at) || at - now_s > RETRY_AFTER_MAX_S)
+		return -1;
+	return at > now_s ? (at - now_s) * 1000 : 0;
 }
 
 bool

@@ -41,9 +41,10 @@ struct span header_bearer(struct span authorization);
  * NULL: there is none. */
 struct span header_find(struct span lines, struct span name);
 
-/* The value of retry-after-ms or retry-after in such a block, in milliseconds; -1: neither is there
- * as a number of at most an hour. Parts of a second are left out. */
-int64_t header_retry_after(struct span lines);
+/* The time that retry-after-ms or retry-after in such a block asks for at now (Unix seconds), in
+ * milliseconds; the latter may be a date (RFC 9110 10.2.3). -1: neither is there with at most an
+ * hour. Parts of a second are left out. */
+int64_t header_retry_after(struct span lines, int64_t now_s);
 
 /* True when the media type (parameters aside, without case) is `type`: "text/event-stream". */
 bool header_is_type(struct span content_type, struct span type);

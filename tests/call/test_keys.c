@@ -151,6 +151,7 @@ row_store(struct check *c)
 	world_run();
 	world_expect(500, "api_error");
 	world_expect_end("config");
+	check_that(c, span_eq(world_header("x-should-retry"), SPAN("false")), "it may retry");
 	check_that(c, replay.requests_n == 0, "it was asked without");
 	check_that(c, world_holds(world_log(), SPAN("WORLD_NONE")), "the log does not name it");
 }

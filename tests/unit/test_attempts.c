@@ -12,7 +12,7 @@ row_words(struct check *c)
 	struct attempts a;
 
 	check_row(c, "what was tried");
-	attempts_begin(&a, NOW, 1000, 1);
+	attempts_begin(&a, NOW, 1000);
 	check_same(c, span_of(a.tried), SPAN(""));
 	attempts_failed(&a, "eu", "503", true, -1);
 	attempts_failed(&a, "us", "up-connect", true, -1);
@@ -33,12 +33,12 @@ rows_waits(struct check *c)
 	bool differ = false;
 
 	check_row(c, "waits grow, and differ");
-	attempts_begin(&a, NOW, 1000000, 4711);
+	attempts_begin(&a, NOW, 1000000);
 	for (int i = 0; i < 10; i++) {
 		int64_t wait;
 
 		attempts_failed(&a, "u", "503", true, -1);
-		wait = attempts_wait(&a, now);
+		wait = attempts_wait(&a, now, (uint64_t)i * 399);
 		check_that(c, wait >= most / 2 && wait <= most, "%d: %lld", i, (long long)wait);
 		differ = differ || wait < most * 9 / 10;
 		now += wait;
@@ -46,20 +46,20 @@ rows_waits(struct check *c)
 	}
 	check_that(c, differ, "all are the longest");
 	check_row(c, "no time at all");
-	attempts_begin(&a, NOW, 0, 1);
+	attempts_begin(&a, NOW, 0);
 	attempts_failed(&a, "u", "503", true, -1);
-	check_that(c, attempts_wait(&a, NOW) < 0, "it waits");
+	check_that(c, attempts_wait(&a, NOW, 0) < 0, "it waits");
 	check_row(c, "the time is used up");
-	attempts_begin(&a, NOW, 1000, 1);
+	attempts_begin(&a, NOW, 1000);
 	attempts_failed(&a, "u", "503", true, -1);
-	check_that(c, attempts_wait(&a, NOW + 900) < 0, "it waits");
+	check_that(c, attempts_wait(&a, NOW + 900, 0) < 0, "it waits");
 	check_row(c, "nobody may do better");
-	attempts_begin(&a, NOW, 1000, 1);
+	attempts_begin(&a, NOW, 1000);
 	attempts_failed(&a, "u", "up-credential", false, -1);
-	check_that(c, attempts_wait(&a, NOW) < 0, "it waits");
+	check_that(c, attempts_wait(&a, NOW, 0) < 0, "it waits");
 	check_row(c, "one of them may");
 	attempts_failed(&a, "v", "503", true, -1);
-	check_that(c, attempts_wait(&a, NOW) > 0, "it does not");
+	check_that(c, attempts_wait(&a, NOW, 0) > 0, "it does not");
 }
 
 static void
@@ -68,17 +68,17 @@ rows_asked(struct check *c)
 	struct attempts a;
 
 	check_row(c, "the shortest of what servers ask for");
-	attempts_begin(&a, NOW, 10000, 1);
+	attempts_begin(&a, NOW, 10000);
 	attempts_failed(&a, "u", "429", true, 7000);
 	attempts_failed(&a, "v", "429", true, 3000);
 	attempts_failed(&a, "w", "429", true, 5000);
-	check_that(c, attempts_wait(&a, NOW) == 3000, "another");
+	check_that(c, attempts_wait(&a, NOW, 0) == 3000, "another");
 	check_row(c, "it holds for one round");
 	attempts_failed(&a, "u", "503", true, -1);
-	check_that(c, attempts_wait(&a, NOW) <= 500, "it does not");
+	check_that(c, attempts_wait(&a, NOW, 0) <= 500, "it does not");
 	check_row(c, "more than the time allows");
 	attempts_failed(&a, "u", "429", true, 20000);
-	check_that(c, attempts_wait(&a, NOW) < 0, "it waits");
+	check_that(c, attempts_wait(&a, NOW, 0) < 0, "it waits");
 }
 
 int

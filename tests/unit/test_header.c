@@ -208,6 +208,8 @@ rows_put(struct check *c)
 	buf_free(&out);
 }
 
+#define NOW_S 1795284000 /* Sat, 21 Nov 2026 18:00:00 GMT */
+
 static const struct {
 	const char *lines;
 	int64_t want;
@@ -221,7 +223,10 @@ static const struct {
 	{ "retry-after-ms: x\r\nretry-after: 2\r\n", 2000 },
 	{ "retry-after: 3601\r\n", -1 },
 	{ "retry-after: -1\r\n", -1 },
-	{ "retry-after: Wed, 21 Oct 2026 07:28:00 GMT\r\n", -1 },
+	{ "retry-after: Sat, 21 Nov 2026 18:00:30 GMT\r\n", 30000 },
+	{ "retry-after: Sat, 21 Nov 2026 17:00:00 GMT\r\n", 0 },
+	{ "retry-after: Sat, 21 Nov 2026 19:00:01 GMT\r\n", -1 },
+	{ "retry-after: soon\r\n", -1 },
 	{ "x-retry-after: 7\r\n", -1 },
 };
 
@@ -232,7 +237,7 @@ rows_waits(struct check *c, const struct guard *g)
 		int64_t got;
 
 		check_row(c, "how long to wait: '%.40s'", waits[i].lines);
-		got = header_retry_after(guard_put(g, span_of(waits[i].lines)));
+		got = header_retry_after(guard_put(g, span_of(waits[i].lines)), NOW_S);
 		check_that(c, got == waits[i].want, "%lld", (long long)got);
 	}
 }

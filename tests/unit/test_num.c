@@ -203,6 +203,39 @@ rows_moments(struct check *c, const struct guard *g)
 	}
 }
 
+/* The first is RFC 9110's own. */
+static const struct {
+	const char *in;
+	int64_t want;
+} headers[] = {
+	{ "Sun, 06 Nov 1994 08:49:37 GMT", 784111777 },
+	{ "Thu, 01 Jan 1970 00:00:00 GMT", 0 },
+	{ "Sat, 21 Nov 2026 18:00:00 GMT", 1795284000 },
+	{ "Sat, 29 Feb 2028 00:00:00 GMT", 1835395200 },
+	{ "Sun, 29 Feb 2026 00:00:00 GMT", BAD },
+	{ "Sun, 06 nov 1994 08:49:37 GMT", BAD },
+	{ "Sun, 06 Now 1994 08:49:37 GMT", BAD },
+	{ "Sun, 06 Nov 1994 24:49:37 GMT", BAD },
+	{ "Sun, 06 Nov 1994 08:49:37 UTC", BAD },
+	{ "Sun, 06 Nov 1994 08:49:37", BAD },
+	{ "Sunday, 06-Nov-94 08:49:37 GMT", BAD },
+	{ "Sun Nov  6 08:49:37 1994", BAD },
+	{ "", BAD },
+};
+
+static void
+rows_headers(struct check *c, const struct guard *g)
+{
+	for (size_t i = 0; i < ROWS(headers); i++) {
+		int64_t got;
+
+		check_row(c, "date of a header '%s'", headers[i].in);
+		if (num_http_date(guard_put(g, span_of(headers[i].in)), &got) < 0)
+			got = BAD;
+		check_that(c, got == headers[i].want, "got %" PRId64, got);
+	}
+}
+
 static void
 rows_times(struct check *c)
 {
@@ -258,6 +291,7 @@ main(void)
 	rows_numbers(&c);
 	rows_dates(&c);
 	rows_moments(&c, &g);
+	rows_headers(&c, &g);
 	rows_times(&c);
 	row_round_trip(&c);
 	row_hex(&c);
