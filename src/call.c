@@ -166,16 +166,29 @@ too_large(struct call *c)
 	return FAULT_TOO_LARGE;
 }
 
+/* Whether a body takes longer than any client that means well: it holds a thread. */
+static bool
+too_slow(const struct call *c, size_t size)
+{
+	int64_t may_ms = BODY_GRACE_MS + (int64_t)(size / BODY_BYTES_PER_MS);
+
+	return clock_mono_ms() - c->started_ms > may_ms;
+}
+
 static enum fault
 read_body(struct call *c)
 {
 	char piece[READ_PIECE];
+	size_t size = 0;
 
 	for (;;) {
 		ssize_t n = c->front->read(c->seat, piece, sizeof(piece));
 
 		if (n <= 0)
 			return n < 0 ? FAULT_CLIENT_GONE : FAULT_NONE;
+		size += (size_t)n;
+		if (too_slow(c, size))
+			return FAULT_SLOW_BODY;
 		switch (spool_add(&c->body, (struct span){ piece, (size_t)n })) {
 		case SPOOL_OK:
 			break;

@@ -42,6 +42,8 @@ static const struct fault_row rows[] = {
 	    "the upstream of this model does not do that" },
 	[FAULT_TOO_LARGE] = { "too-large", 413, TOO_LARGE, false,
 	    "the request exceeds the maximum size" },
+	[FAULT_SLOW_BODY] = { "slow-body", 408, TIMEOUT, false,
+	    "the request's body came too slowly" },
 	[FAULT_HEADERS] = { "headers", 431, INVALID, false, "the request's headers are too large" },
 	[FAULT_CLIENT_GONE] = { "client-gone", 499, INVALID, false,
 	    "the client closed the request" },

@@ -21,6 +21,7 @@ enum fault {
 	FAULT_METHOD,	       /* the path exists, not for this method */
 	FAULT_UNSUPPORTED,     /* the upstream has no such thing */
 	FAULT_TOO_LARGE,       /* over max_body */
+	FAULT_SLOW_BODY,       /* it comes too slowly */
 	FAULT_HEADERS,	       /* more headers than go on to an upstream */
 	FAULT_CLIENT_GONE,     /* the client left; there is nobody to answer */
 	FAULT_LIMIT,	       /* over a limit of requests, tokens or calls at once */

@@ -21,6 +21,9 @@
 
 /* The request. */
 #define BODY_MEMORY_MAX (1 * MIB) /* above this a body is kept in an unlinked file */
+/* A body has a minute, and a second more for each thousand of its bytes. */
+#define BODY_GRACE_MS	  60000
+#define BODY_BYTES_PER_MS 1u
 #define BODY_DRAIN_MAX \
 	(256 * MIB) /* what is read and thrown away so that a CGI host gets to read the answer */
 #define REQUEST_BODY_MAX                                                                       \

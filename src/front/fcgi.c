@@ -102,17 +102,21 @@ static ssize_t
 fcgi_read(struct front_seat *seat, char *to, size_t n)
 {
 	FCGX_Stream *in = of(seat)->request.in;
-	int got;
+	int first;
+	size_t there;
 
 	if (!of(seat)->reading)
 		set_limit(seat, SO_RCVTIMEO, HOST_READ_MS);
 	of(seat)->reading = true;
-	got = FCGX_GetStr(to, (int)n, in);
-
-	if (got < (int)n && FCGX_GetError(in) != 0)
-		return -1;
-	of(seat)->read_all = got < (int)n;
-	return got;
+	/* This alone may wait: the library's FCGX_GetStr would do so until all of n is there. */
+	first = FCGX_GetChar(in);
+	if (first < 0) {
+		of(seat)->read_all = FCGX_GetError(in) == 0;
+		return of(seat)->read_all ? 0 : -1;
+	}
+	to[0] = (char)first;
+	there = (size_t)(in->stop - in->rdNext);
+	return 1 + FCGX_GetStr(to + 1, (int)(there < n - 1 ? there : n - 1), in);
 }
 
 /* After a failed write the library's own return values are no longer to be trusted; its error

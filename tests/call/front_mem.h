@@ -31,6 +31,7 @@ static struct {
 	size_t params_n;
 	struct span body;
 	size_t piece;	  /* bytes a read gives at most; 0: as many as it is asked for */
+	int64_t read_ms;  /* time that each read takes */
 	bool body_breaks; /* the client goes away behind the body instead of ending it */
 	enum leave leave;
 	size_t leave_at; /* it leaves when so many bytes of the answer are out */
@@ -172,6 +173,7 @@ front_mem_read(struct front_seat *seat, char *to, size_t n)
 	(void)seat;
 	if (left == 0)
 		return front_mem.body_breaks ? -1 : 0;
+	clock_mem_wait(front_mem.read_ms);
 	n = n < left ? n : left;
 	if (front_mem.piece > 0 && n > front_mem.piece)
 		n = front_mem.piece;

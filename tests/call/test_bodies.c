@@ -156,6 +156,38 @@ static const struct {
 	{ "small, announced as larger than any number", 200, "18446744073709551616", 0, 200 },
 };
 
+static const struct {
+	const char *what;
+	size_t n, piece;
+	int64_t read_ms;
+	int status;
+} paces[] = {
+	{ "a byte at a time, and over soon", 150, 1, 400, 200 },
+	{ "a byte a second, and much to come", 1000, 1, 900, 408 },
+	{ "a byte a minute", 150, 1, 59000, 408 },
+	{ "2,000 bytes a second, for two minutes", 250000, 200, 100, 200 },
+	{ "800 bytes a second, for six minutes", 290000, 80, 100, 408 },
+};
+
+static void
+row_pace(struct check *c, size_t i)
+{
+	struct buf body = buf_make(MIB);
+
+	make_body(&body, paces[i].n);
+	memcpy(body.p + 10, "plain", 5);
+	check_row(c, "pace: %s", paces[i].what);
+	world_begin("POST", "/v1/messages", buf_span(&body));
+	front_mem.piece = paces[i].piece;
+	front_mem.read_ms = paces[i].read_ms;
+	world_answers(&plain, 1);
+	world_run();
+	world_expect(paces[i].status, paces[i].status == 200 ? NULL : "timeout_error");
+	check_that(c, replay.requests_n == (paces[i].status == 200 ? 1 : 0),
+	    "an upstream was %sasked", paces[i].status == 200 ? "not " : "");
+	buf_free(&body);
+}
+
 static void
 row_size(struct check *c, size_t i, const char *model)
 {
@@ -405,6 +437,8 @@ main(void)
 	}
 	for (size_t i = 0; i < ROWS(sizes); i++)
 		row_size(&c, i, "plain");
+	for (size_t i = 0; i < ROWS(paces); i++)
+		row_pace(&c, i);
 	row_breaks(&c, 0);
 	row_breaks(&c, 100);
 	row_breaks(&c, MIB + 5);
