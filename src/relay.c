@@ -78,6 +78,13 @@ take_form(struct relay *r)
 		stream_take_form(&r->stream, STREAM_CHUNKS);
 }
 
+/* A status of a fault that another upstream may not share, and that may be over soon. */
+static bool
+may_pass(int status)
+{
+	return status == 408 || status == 429 || status >= 500;
+}
+
 static int
 on_head(void *arg, const struct transfer_head *head)
 {
@@ -90,7 +97,7 @@ on_head(void *arg, const struct transfer_head *head)
 	buf_reset(&r->stream.lines, HOLD_KEEP);
 	if (buf_add(&r->stream.lines, buf_span(&head->relay)))
 		return fail(r, FAULT_UP_ANSWER, "The upstream's headers are too large.");
-	if (r->status < 500 && r->status != 408 && r->status != 429)
+	if (!may_pass(r->status))
 		cooldowns_good(r->order->era->cooldowns, r->out->target->upstream->name);
 	if (head->encoded) {
 		return fail(r, FAULT_UP_ANSWER,
@@ -109,7 +116,7 @@ on_data(void *arg, struct span bytes)
 
 	if (r->streaming)
 		return stream_feed(&r->stream, bytes);
-	return whole_feed(&r->whole, bytes, is_good(r), r->out);
+	return whole_feed(&r->whole, bytes, r->out);
 }
 
 /* The time until the next thing that silence makes us do, having done what is due. -1: nothing. */
@@ -403,7 +410,7 @@ worth_another(const struct refusal *refusal)
 	int status = refusal_status(refusal);
 
 	if (refusal->fault == FAULT_UP_ERROR)
-		return status == 408 || status == 429 || status >= 500 || of_account(refusal);
+		return may_pass(status) || of_account(refusal);
 	return fault_row(refusal->fault)->next_target;
 }
 

@@ -50,22 +50,17 @@ check(const struct whole_facts *f, struct span body)
 static int
 edit(struct whole *w, const struct whole_facts *f, struct span *body)
 {
-	if (!f->kind->whole)
-		return 0;
+	enum kind_edit made = KIND_AS_IT_IS;
+
 	w->edited.len = 0;
-	switch (f->kind->whole(f->ask, *body, &w->edited)) {
-	case KIND_RECKONED:
-		f->out->estimated = true;
+	if (f->kind->whole)
+		made = f->kind->whole(f->ask, *body, &w->edited);
+	f->out->estimated = made == KIND_RECKONED;
+	if (made == KIND_EDITED || made == KIND_RECKONED)
 		*body = buf_span(&w->edited);
-		return 0;
-	case KIND_EDITED:
-		*body = buf_span(&w->edited);
-		return 0;
-	case KIND_AS_IT_IS:
-		return 0;
-	default:
+	else if (made != KIND_AS_IT_IS)
 		return fail(f, FAULT_UP_ANSWER, "The upstream's answer cannot be understood.");
-	}
+	return 0;
 }
 
 static void
@@ -126,13 +121,13 @@ whole_pass(struct whole *w, const struct whole_facts *f)
 }
 
 int
-whole_feed(struct whole *w, struct span bytes, bool good, struct outcome *out)
+whole_feed(struct whole *w, struct span bytes, struct outcome *out)
 {
 	switch (spool_add(&w->body, bytes)) {
 	case SPOOL_OK:
 		return 0;
 	case SPOOL_FULL: /* of an error's body the beginning will do */
-		return good
+		return w->good
 		    ? outcome_fail(out, FAULT_UP_ANSWER, "The upstream's answer is too large.")
 		    : 0;
 	default:
@@ -143,6 +138,7 @@ whole_feed(struct whole *w, struct span bytes, bool good, struct outcome *out)
 void
 whole_expect(struct whole *w, bool good)
 {
+	w->good = good;
 	w->body.max = good ? ANSWER_MAX : ERROR_BODY_MAX;
 }
 

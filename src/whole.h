@@ -13,6 +13,7 @@
 /* Memory that is kept between calls. */
 struct whole {
 	struct spool body;
+	bool good;	   /* it is an answer, and no error */
 	struct buf edited; /* what the kind has made of it */
 	struct buf told;   /* the same in the words of another dialect */
 };
@@ -35,11 +36,11 @@ void whole_init(struct whole *w);
 /* Begins a target; folder is where an answer that is large is kept, borrowed. */
 void whole_begin(struct whole *w, const char *folder);
 
-/* Says how large the body may become: an answer's, or an error's. */
+/* Says whether an answer comes or an error, which may become so large and no more. */
 void whole_expect(struct whole *w, bool good);
 
 /* Takes the next bytes. -1: the outcome says why. */
-MUST_CHECK int whole_feed(struct whole *w, struct span bytes, bool good, struct outcome *out);
+MUST_CHECK int whole_feed(struct whole *w, struct span bytes, struct outcome *out);
 
 /* Passes the whole body on, or latches why not: its own error, or what is wrong with it. */
 void whole_pass(struct whole *w, const struct whole_facts *f);
