@@ -28,6 +28,30 @@ def on_descriptor_0(blocking="blocking"):
     return "/usr/bin/python3", "-c", ON_DESCRIPTOR_0, "{socket}", blocking
 
 
+# Holds a socket as a service manager does, and runs the command with it; SIGHUP stops the command and starts it again.
+SERVICE_MANAGER = """
+import signal, socket, subprocess, sys
+path, *command = sys.argv[1:]
+s = socket.socket(socket.AF_UNIX)
+s.bind(path)
+s.listen(1024)
+signals = {signal.SIGHUP, signal.SIGTERM}
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+while True:
+    child = subprocess.Popen(command, stdin=s)
+    got = signal.sigwait(signals)
+    child.terminate()
+    status = child.wait()
+    if status or got == signal.SIGTERM:
+        sys.exit(status)
+"""
+
+
+def service_manager():
+    """For Gate's under."""
+    return "/usr/bin/python3", "-c", SERVICE_MANAGER, "{socket}"
+
+
 class Gate:
     """A Site and a process that serves from it. listen: "unix", "tcp", or "0", which the command under it provides."""
 

@@ -17,7 +17,7 @@ import pytest
 from lib import checks, hosts, messages, scripts
 from lib.client import Ended
 from lib.proc import Proc, descriptors, give_to_web_user, is_root, program_of, scratch_dir, wait_until
-from standalone import Gate, on_descriptor_0
+from standalone import Gate, on_descriptor_0, service_manager
 
 
 @pytest.fixture
@@ -415,6 +415,38 @@ def test_new_binaries_one_after_the_other(gates, upstream, gate):
         for call in calls:
             finished(call)
     assert g.proc.wait(10) == 0
+
+
+@WORKERS
+def test_restart_under_load(gates, upstream, workers):
+    """With a socket that a service manager holds, a restart loses no call that ends within drain_s."""
+    g = gates(workers=workers, listen="0", under=service_manager(), drain_s=20)
+    upstream.on("half-a-second", scripts.stream(texts=["x"] * 5, gap=0.1))
+    stop = threading.Event()
+    seen = collections.Counter()
+
+    def ask(number):
+        while not stop.is_set():
+            try:
+                with g.post(messages.body("half-a-second", stream=True) if number % 2 else messages.body("echo-model")) as call:
+                    seen[call.read().status, number % 2 and b"event: message_stop" in call.body] += 1
+            except Exception as fault:
+                seen[repr(fault)] += 1
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        asking = pool.map(ask, range(8))
+        try:
+            for _ in range(4):
+                ready = g.ready_count()
+                g.proc.send(signal.SIGHUP)
+                wait_until(lambda: g.ready_count() >= ready + (workers or 1), 20, "the new process")
+                before = sum(seen.values())
+                wait_until(lambda: sum(seen.values()) > before + 50, 10, "calls")
+        finally:
+            stop.set()
+        list(asking)
+    assert set(seen) == {(200, 0), (200, True)}, seen
+    assert g.stop(30) == 0
 
 
 def test_new_binary_under_load(gates):
