@@ -505,6 +505,9 @@ serve_main(int argc, char **argv)
 	/* Each call takes and frees some large blocks, and glibc clears its fast bins at every one.
 	 */
 	(void)mallopt(M_MXFAST, 0);
+	if (geteuid() == 0)
+		log_warn("serve",
+		    "what=\"runs as root, which it need not: give it an account of its own\"");
 	s.by_web_server = parent_is_web_server();
 	if (serve_as_cgi()) {
 		rc = serve_cgi(&s);

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import threading
 import time
 
@@ -528,6 +529,16 @@ def _starts_not(g, *words):
             assert word in second.text(), second.text()
     finally:
         second.kill()
+
+
+def test_root_is_told(gates):
+    """It needs no rights of root, and says so to who gives them to it."""
+    g = gates()
+    assert "runs as root" not in g.text()
+    as_root = [] if is_root() else ["sudo", "-n"]
+    serve = [g.site.bin, "serve", "--config", g.site.conf, "--listen", f"unix:{g.socket}"]
+    done = subprocess.run([*as_root, *map(str, serve)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "runs as root" in done.stderr, done
 
 
 @pytest.mark.parametrize("listen", ["unix", "tcp"])
