@@ -4,7 +4,8 @@
 #include "base/num.h"
 
 /* Nobody waits for longer. */
-#define RETRY_AFTER_MAX_S 3600
+#define RETRY_AFTER_MAX_S  INT64_C(3600)
+#define RETRY_AFTER_MAX_MS UINT64_C(3600000)
 
 /* Lower-case names; a `*` at the end stands for any rest. */
 static const char *const forwarded[] = {
@@ -157,10 +158,10 @@ header_retry_after(struct span lines, int64_t now_s)
 	int64_t at;
 	uint64_t n;
 
-	if (span_next(&value, '.', &whole) && num_u64(whole, RETRY_AFTER_MAX_S * 1000, &n) == 0)
+	if (span_next(&value, '.', &whole) && num_u64(whole, RETRY_AFTER_MAX_MS, &n) == 0)
 		return (int64_t)n;
 	date = value = header_find(lines, SPAN("retry-after"));
-	if (span_next(&value, '.', &whole) && num_u64(whole, RETRY_AFTER_MAX_S, &n) == 0)
+	if (span_next(&value, '.', &whole) && num_u64(whole, (uint64_t)RETRY_AFTER_MAX_S, &n) == 0)
 		return (int64_t)n * 1000;
 	if (num_http_date(date, &at) || at - now_s > RETRY_AFTER_MAX_S)
 		return -1;

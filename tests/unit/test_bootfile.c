@@ -98,7 +98,7 @@ row_processes(struct check *t)
 			_exit(0);
 		}
 		while (wait(NULL) > 0)
-			continue;
+			;
 		table = bootfile_map(folder, "table", size);
 		wrong += !table || *table != PROCESSES;
 		bootfile_unmap(table, size);

@@ -33,7 +33,7 @@ static const struct {
 static void
 rows_addresses(struct check *c)
 {
-	uint64_t a, b;
+	uint64_t a = 0, b = 0;
 
 	for (size_t i = 0; i < ROWS(addresses); i++) {
 		check_row(c, "address: %s", addresses[i].what);
@@ -54,11 +54,11 @@ static char folder[] = "/tmp/test_wrongkeys.XXXXXX";
 static int64_t
 add(struct wrongkeys *w, const char *address, int64_t now, unsigned times)
 {
-	int64_t wait = -1;
+	int64_t last = -1;
 
 	for (unsigned i = 0; i < times; i++)
-		wait = wrongkeys_add(w, span_of(address), now, 60);
-	return wait;
+		last = wrongkeys_add(w, span_of(address), now, 60);
+	return last;
 }
 
 static void
