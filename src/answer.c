@@ -22,19 +22,59 @@ put_head(struct answer *a, int status, struct span content_type, struct span mor
 static int
 send_head(struct answer *a, int status)
 {
-	if (buf_add(&a->text, SPAN("\r\n")) || a->seat->front->write(a->seat, buf_span(&a->text)))
+	if (buf_add(&a->text, SPAN("\r\n")))
+		return -1;
+	if (a->seat->front->write(a->seat, buf_span(&a->text)))
 		return failed(a);
 	a->begun = true;
 	a->status = status;
 	return 0;
 }
 
+void
+answer_init(struct answer *a)
+{
+	*a = (struct answer){ .text = buf_make(2 * ERROR_BODY_MAX),
+		.error = buf_make(2 * ERROR_BODY_MAX) };
+}
+
+int
+answer_reserve(struct answer *a)
+{
+	char *at;
+
+	return buf_room(&a->text, ANSWER_RESERVE, &at) || buf_room(&a->error, ANSWER_RESERVE, &at)
+	    ? -1
+	    : 0;
+}
+
+void
+answer_rest(struct answer *a)
+{
+	buf_reset(&a->text, HOLD_KEEP);
+	buf_reset(&a->error, HOLD_KEEP);
+	a->always = (struct span){ 0 };
+	a->begun = a->gone = a->headless = false;
+	a->status = 0;
+}
+
+void
+answer_free(struct answer *a)
+{
+	buf_free(&a->text);
+	buf_free(&a->error);
+}
+
+enum fault
+answer_unsent(const struct answer *a)
+{
+	return a->gone ? FAULT_CLIENT_GONE : FAULT_INTERNAL;
+}
+
 int
 answer_begin(struct answer *a, int status, struct span content_type, struct span more)
 {
-	if (put_head(a, status, content_type, more))
-		return failed(a);
-	return send_head(a, status);
+	return put_head(a, status, content_type, more) || send_head(a, status) ? -1 : 0;
 }
 
 int
@@ -55,33 +95,48 @@ int
 answer_whole(
     struct answer *a, int status, struct span content_type, struct span more, struct span body)
 {
-	if (put_head(a, status, content_type, more) ||
-	    buf_addf(&a->text, "Content-Length: %zu\r\n", body.n))
-		return failed(a);
-	return send_head(a, status) || answer_write(a, body) ? -1 : 0;
+	return put_head(a, status, content_type, more) ||
+		buf_addf(&a->text, "Content-Length: %zu\r\n", body.n) || send_head(a, status) ||
+		answer_write(a, body)
+	    ? -1
+	    : 0;
 }
 
 static int
 refuse_in_stream(struct answer *a, const struct refusal *r)
 {
-	buf_reset(&a->text, HOLD_KEEP);
-	if (a->dialect->refuse(r, span_of(a->request_id), true, &a->text))
-		return failed(a);
-	return answer_write(a, buf_span(&a->text)) || answer_flush(a) ? -1 : 0;
+	buf_reset(&a->error, HOLD_KEEP);
+	return a->dialect->refuse(r, span_of(a->request_id), true, &a->error) ||
+		answer_write(a, buf_span(&a->error)) || answer_flush(a)
+	    ? -1
+	    : 0;
+}
+
+static int
+refuse_whole(struct answer *a, const struct refusal *r, struct span more)
+{
+	buf_reset(&a->error, HOLD_KEEP);
+	return a->dialect->refuse(r, span_of(a->request_id), false, &a->error) ||
+		answer_whole(
+		    a, refusal_status(r), SPAN("application/json"), more, buf_span(&a->error))
+	    ? -1
+	    : 0;
+}
+
+static int
+refuse(struct answer *a, const struct refusal *r, struct span more)
+{
+	return a->begun ? refuse_in_stream(a, r) : refuse_whole(a, r, more);
 }
 
 int
 answer_refuse(struct answer *a, const struct refusal *r, struct span more)
 {
-	struct buf body = buf_make(2 * ERROR_BODY_MAX);
-	int rc;
+	const struct refusal internal = { .fault = FAULT_INTERNAL };
 
-	if (a->begun)
-		return refuse_in_stream(a, r);
-	rc = a->dialect->refuse(r, span_of(a->request_id), false, &body) ||
-	    answer_whole(a, refusal_status(r), SPAN("application/json"), more, buf_span(&body));
-	buf_free(&body);
-	return rc ? -1 : 0;
+	if (refuse(a, r, more) == 0)
+		return 0;
+	return a->gone ? -1 : refuse(a, &internal, (struct span){ 0 });
 }
 
 int

@@ -19,11 +19,29 @@ struct answer {
 	bool gone;	    /* a write has failed: there is nobody */
 	int status;	    /* what was sent; 0: nothing */
 	struct span always; /* header lines that go with whatever is answered; borrowed */
-	struct buf text;    /* heads and envelopes are made here */
+	struct buf text;    /* heads and events of ours are made here */
+	struct buf error;   /* the bodies of errors */
 };
 
-/* Sends status and headers. more: header lines, each ending in CR LF. All functions: -1 when the
- * client is gone. */
+/* An answer without memory. */
+void answer_init(struct answer *a);
+
+/* Sees to it that there is memory for a head and an error, however little there will be later. -1:
+ * there is none now. */
+MUST_CHECK int answer_reserve(struct answer *a);
+
+/* Gives back what is more than a call needs as a rule, and makes ready for the next. */
+void answer_rest(struct answer *a);
+
+/* Frees it. */
+void answer_free(struct answer *a);
+
+/* Why a function below failed: FAULT_CLIENT_GONE, or FAULT_INTERNAL when there was no memory for
+ * the head and nothing was sent. */
+enum fault answer_unsent(const struct answer *a);
+
+/* Sends status and headers. more: header lines, each ending in CR LF. All functions: -1 when that
+ * cannot be. */
 MUST_CHECK int answer_begin(
     struct answer *a, int status, struct span content_type, struct span more);
 
@@ -38,7 +56,8 @@ MUST_CHECK int answer_whole(
     struct answer *a, int status, struct span content_type, struct span more, struct span body);
 
 /* Says why the call ends: a status with an error body, or an error event when the answer has begun.
- * more: header lines of the upstream's that belong to its error, used only with a status. */
+ * more: header lines of the upstream's that belong to its error, used only with a status. Where
+ * memory is out for that, it says so in the memory that is reserved. */
 MUST_CHECK int answer_refuse(struct answer *a, const struct refusal *r, struct span more);
 
 /* Sends an event that carries nothing, at once. */

@@ -3,6 +3,7 @@
  * refuse, settle, finish, log, clear. */
 #include "call.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,6 +225,17 @@ step_body(struct call *c)
 	return read_body(c);
 }
 
+/* The client is not told that it did wrong where memory was out. */
+static enum fault
+in_truth(struct call *c, enum fault f)
+{
+	enum fault truth = fault_in_truth(f);
+
+	if (truth != f)
+		c->refusal = (struct refusal){ 0 };
+	return truth;
+}
+
 static enum fault
 step_parse(struct call *c)
 {
@@ -232,7 +244,9 @@ step_parse(struct call *c)
 
 	if (spool_view(&c->body, &bytes))
 		return FAULT_INTERNAL;
-	f = c->answer.dialect->parse(bytes, c->head.match.surface->op, &c->turn, &c->refusal);
+	errno = 0;
+	f = in_truth(
+	    c, c->answer.dialect->parse(bytes, c->head.match.surface->op, &c->turn, &c->refusal));
 	if (!f)
 		c->order.estimate = estimate_input(bytes);
 	spool_unview(&c->body);
@@ -356,7 +370,7 @@ answer_json(struct call *c, int failed)
 		return FAULT_INTERNAL;
 	return answer_whole(&c->answer, 200, SPAN("application/json"), (struct span){ 0 },
 		   buf_span(&c->text))
-	    ? FAULT_CLIENT_GONE
+	    ? answer_unsent(&c->answer)
 	    : FAULT_NONE;
 }
 
@@ -409,7 +423,7 @@ answer_text(struct call *c, int status, struct span text)
 {
 	return answer_whole(
 		   &c->answer, status, SPAN("text/plain; charset=utf-8"), (struct span){ 0 }, text)
-	    ? FAULT_CLIENT_GONE
+	    ? answer_unsent(&c->answer)
 	    : FAULT_NONE;
 }
 
@@ -495,7 +509,9 @@ refuse(struct call *c)
 		return;
 	if (!c->answer.begun)
 		c->front->drain(c->seat);
-	if (refusal_lines(c) || answer_refuse(&c->answer, &c->refusal, buf_span(&c->text)))
+	/* Lines for which there is no memory are left out. */
+	(void)!refusal_lines(c);
+	if (answer_refuse(&c->answer, &c->refusal, buf_span(&c->text)))
 		c->answer.gone = true;
 }
 
@@ -555,7 +571,7 @@ call_clear(struct call *c)
 	relay_rest(c->relay);
 	spool_clear(&c->body, HOLD_KEEP);
 	buf_reset(&c->text, HOLD_KEEP);
-	buf_reset(&c->answer.text, HOLD_KEEP);
+	answer_rest(&c->answer);
 	who_reset(&c->who);
 	c->head = (struct call_head){ .method = "" };
 	c->turn = (struct turn){ 0 };
@@ -563,11 +579,18 @@ call_clear(struct call *c)
 	c->order = (struct admit_order){ 0 };
 	c->admit = (struct admit){ 0 };
 	c->booking = (struct store_booking){ 0 };
-	c->answer.always = (struct span){ 0 };
 	c->result = (struct outcome){ .first_ms = -1 };
 	c->refusal = (struct refusal){ 0 };
-	c->answer.begun = c->answer.gone = c->answer.headless = false;
-	c->answer.status = 0;
+}
+
+/* Sees to it that a call can be refused and settled, however little memory there will be. -1: there
+ * is too little now. */
+static int
+reserve(struct call *c)
+{
+	char *at;
+
+	return buf_room(&c->text, ANSWER_RESERVE, &at) || answer_reserve(&c->answer) ? -1 : 0;
 }
 
 static void
@@ -621,6 +644,7 @@ call_book(struct call *c)
 	if (c->accepted)
 		receipt_log(&c->receipt);
 	call_clear(c);
+	(void)!reserve(c);
 }
 
 struct call *
@@ -632,14 +656,14 @@ call_open(struct gate *g, const struct front *front)
 		return NULL;
 	c->gate = g;
 	c->front = front;
-	c->answer.text = buf_make(2 * ERROR_BODY_MAX);
+	answer_init(&c->answer);
 	c->text = buf_make(CONF_FILE_MAX);
 	c->lines = buf_make(HEAD_MAX / 4);
 	c->who.line = buf_make(KEY_LINE_MAX);
 	spool_init(&c->body, NULL, 0);
 	c->seat = front->open();
 	c->relay = relay_open(g);
-	if (!c->seat || !c->relay) {
+	if (!c->seat || !c->relay || reserve(c)) {
 		call_close(c);
 		return NULL;
 	}
@@ -660,6 +684,6 @@ call_close(struct call *c)
 	buf_free(&c->who.line);
 	buf_free(&c->text);
 	buf_free(&c->lines);
-	buf_free(&c->answer.text);
+	answer_free(&c->answer);
 	free(c);
 }

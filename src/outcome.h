@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "answer.h"
 #include "base/buf.h"
 #include "base/check.h"
 #include "dialect/dialect.h"
@@ -25,7 +26,8 @@ struct outcome {
 	struct attempts attempts;
 };
 
-/* Latches why it ends, unless that is known already. -1 in every case. */
+/* Latches why it ends, unless that is known already. -1 in every case. An answer that cannot be
+ * taken for want of memory is no fault of the upstream's (fault_in_truth). */
 int outcome_fail(struct outcome *o, enum fault f, const char *message);
 
 /* Appends the header line that says what was tried in vain, if anything was. -1 when lines is full.
@@ -34,5 +36,8 @@ MUST_CHECK int outcome_put_tried(const struct outcome *o, struct buf *lines);
 
 /* Latches that the client is gone. -1. */
 int outcome_gone(struct outcome *o);
+
+/* Latches why an answer could not be sent: its client is gone, or its head found no memory. -1. */
+int outcome_unsent(struct outcome *o, const struct answer *a);
 
 #endif

@@ -90,6 +90,7 @@ on_head(void *arg, const struct transfer_head *head)
 {
 	struct relay *r = arg;
 
+	errno = 0;
 	r->status = head->status;
 	r->out->first_ms = clock_mono_ms() - r->order->started_ms;
 	memcpy(r->stream.content_type, head->content_type, sizeof(r->stream.content_type));
@@ -114,6 +115,7 @@ on_data(void *arg, struct span bytes)
 {
 	struct relay *r = arg;
 
+	errno = 0;
 	if (r->streaming)
 		return stream_feed(&r->stream, bytes);
 	return whole_feed(&r->whole, bytes, r->out);
@@ -202,6 +204,7 @@ pass_whole(struct relay *r)
 static void
 conclude(struct relay *r, enum fault f, const char *reason)
 {
+	errno = 0;
 	if (r->out->refusal.fault || (r->streaming && !f && stream_end(&r->stream)))
 		return;
 	if (r->stream.meter.closed) {
@@ -252,11 +255,16 @@ make_request(struct relay *r)
 
 	if (r->kind->reads_body && spool_view(r->order->body, &ask->body))
 		return fail(r, FAULT_INTERNAL, "");
+	errno = 0;
 	f = r->kind->request(ask, &r->request, &r->out->refusal);
+	if (!f && !buf_str(&r->request.url))
+		f = FAULT_HEADERS;
+	if (fault_in_truth(f) != f)
+		r->out->refusal = (struct refusal){ .fault = FAULT_INTERNAL };
 	spool_unview(r->order->body);
 	ask->body = (struct span){ 0 };
-	if (f || !buf_str(&r->request.url))
-		return fail(r, f ? f : FAULT_HEADERS, "");
+	if (f)
+		return fail(r, f, "");
 	if (r->credential.access_key_id.len > 0 &&
 	    signing_add(&r->request, r->order->body, u, &r->credential, clock_wall_ms() / 1000))
 		return fail(r, FAULT_INTERNAL, "");

@@ -17,7 +17,7 @@ stream_begin(struct stream *s)
 	if (buf_add(&s->lines, SPAN(STREAM_LINES)) || outcome_put_tried(s->out, &s->lines))
 		return outcome_fail(s->out, FAULT_INTERNAL, "");
 	return answer_begin(s->answer, 200, span_of(type), buf_span(&s->lines))
-	    ? outcome_gone(s->out)
+	    ? outcome_unsent(s->out, s->answer)
 	    : 0;
 }
 

@@ -97,7 +97,7 @@ send(const struct whole_facts *f, struct span body)
 	if (outcome_put_tried(f->out, f->lines))
 		return fail(f, FAULT_INTERNAL, "");
 	return answer_whole(f->answer, f->status, type, buf_span(f->lines), body)
-	    ? outcome_gone(f->out)
+	    ? outcome_unsent(f->out, f->answer)
 	    : 0;
 }
 

@@ -2,6 +2,7 @@
  * even in a full buf. */
 #include "base/buf.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,12 +28,12 @@ buf_capacity(const struct buf *b, size_t need)
 static int
 buf_grow(struct buf *b, size_t n)
 {
-	if (n > b->max - b->len)
+	if (n > b->max - b->len || b->len + n == SIZE_MAX) {
+		errno = EMSGSIZE;
 		return -1;
+	}
 	if (b->p && n <= b->cap - b->len)
 		return 0;
-	if (b->len + n == SIZE_MAX)
-		return -1;
 
 	size_t cap = buf_capacity(b, b->len + n);
 	char *p = realloc(b->p, cap + 1);

@@ -29,8 +29,8 @@ buf_span(const struct buf *b)
 	return (struct span){ b->p, b->len };
 }
 
-/* Appends the bytes. -1 when they do not fit under max or memory is out; the buf is then unchanged.
- */
+/* Appends the bytes. -1 when they do not fit under max (errno EMSGSIZE) or memory is out (errno
+ * ENOMEM); the buf is then unchanged. */
 MUST_CHECK int buf_add(struct buf *b, struct span s);
 
 /* Appends the number in decimal. -1 as buf_add. */

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -90,6 +91,12 @@ const struct fault_row *
 fault_row(enum fault f)
 {
 	return &rows[(unsigned)f < FAULT_COUNT ? f : FAULT_INTERNAL];
+}
+
+enum fault
+fault_in_truth(enum fault f)
+{
+	return f != FAULT_NONE && errno == ENOMEM ? FAULT_INTERNAL : f;
 }
 
 const char *

@@ -56,6 +56,10 @@ struct fault_row {
 /* The row of a fault; never NULL. */
 const struct fault_row *fault_row(enum fault f);
 
+/* What the fault of a step is in truth: where memory ran out in it (errno, which is to be 0 when it
+ * begins), FAULT_INTERNAL, whatever the step takes for too large or broken. */
+enum fault fault_in_truth(enum fault f);
+
 /* The Messages API's error type for an HTTP status, for answers whose body does not say
  * (messages-api.md 5). */
 const char *fault_type_of_status(int status);

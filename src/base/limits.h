@@ -41,7 +41,9 @@
 #define ERROR_BODY_MAX (64 * KIB)
 #define HEAD_MAX       (16 * KIB) /* status line and headers towards the client */
 #define HOLD_KEEP      (16 * KIB) /* what a stream's buffer keeps between calls */
-#define MESSAGE_MAX    1024u	  /* an error message of ours */
+#define ANSWER_RESERVE \
+	(4 * KIB)	  /* what a thread always has for a head, an error and a ledger line */
+#define MESSAGE_MAX 1024u /* an error message of ours */
 
 /* A chat completion's stream while it becomes one of the Messages API. */
 #define CHAT_WAITING_MAX (16 * MIB) /* text that cannot go on yet, and arguments of open calls */
