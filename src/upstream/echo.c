@@ -6,7 +6,8 @@
 
 #include "base/hash.h"
 #include "upstream/anthropic.h"
-#include "wire/jsontree.h"
+#include "upstream/lastuser.h"
+#include "wire/json.h"
 
 #define ECHO_PREFIX   "You said: "
 #define ECHO_TEXT_MAX (2 * MIB)
@@ -68,7 +69,7 @@ echo_read(struct echo *e, const struct ask *ask, struct span body)
 {
 	const struct turn_place *at = &ask->turn->places[TURN_MESSAGES];
 	struct span messages = span_cut(body, at->at, at->at + at->len);
-	size_t start;
+	int said = 1;
 
 	e->ask = ask;
 	e->input_tokens = (messages.n + 3) / 4;
@@ -76,13 +77,12 @@ echo_read(struct echo *e, const struct ask *ask, struct span body)
 		return 0;
 	if (make_id(e, body) || buf_add(&e->text, SPAN(ECHO_PREFIX)))
 		return -1;
-	start = e->text.len;
-	if (messages.n > BODY_MEMORY_MAX || jsontree_last_user_text(messages, &e->text) ||
-	    e->text.len == start) {
-		e->text.len = start;
-		if (buf_add(&e->text, SPAN(ECHO_NOTHING)))
-			return -1;
-	}
+	if (messages.n <= BODY_MEMORY_MAX)
+		said = lastuser_text(messages, &e->text);
+	if (said < 0 ||
+	    ((said || e->text.len == sizeof(ECHO_PREFIX) - 1) &&
+		buf_add(&e->text, SPAN(ECHO_NOTHING))))
+		return -1;
 	count_words(e);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "dialect/messages.h"
 #include "unit/check.h"
+#include "upstream/lastuser.h"
 #include "wire/sse.h"
 
 static const struct {
@@ -162,6 +163,54 @@ row_same(struct check *c)
 	buf_free(&b);
 }
 
+static const struct {
+	const char *what;
+	struct span in;
+	int rc;
+	struct span want;
+} lasts[] = {
+	/* the last user's text; 1: there is none */
+	{ "a string", SPAN("[{\"role\":\"user\",\"content\":\"h\\u00e4\"}]"), 0,
+	    SPAN("h\xc3\xa4") },
+	{ "the last of two",
+	    SPAN("[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
+		 "\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"},"
+		 "{\"role\":\"assistant\",\"content\":\"d\"}]"),
+	    0, SPAN("c") },
+	{ "text blocks",
+	    SPAN("[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+		 "{\"type\":\"image\"},{\"type\":\"text\",\"text\":\"b\\u0000\"}]}]"),
+	    0, SPAN("a\nb\0") },
+	{ "no text block", SPAN("[{\"role\":\"user\",\"content\":[{\"type\":\"image\"},7,null]}]"),
+	    1, { NULL, 0 } },
+	{ "no user", SPAN("[{\"role\":\"assistant\",\"content\":\"a\"}]"), 1, { NULL, 0 } },
+	{ "no content", SPAN("[{\"role\":\"user\"}]"), 1, { NULL, 0 } },
+	{ "odd members", SPAN("[7,null,[],{\"role\":null},{\"role\":7,\"content\":\"x\"}]"), 1,
+	    { NULL, 0 } },
+	{ "content of an odd kind", SPAN("[{\"role\":\"user\",\"content\":{\"a\":1}}]"), 1,
+	    { NULL, 0 } },
+	{ "no array", SPAN("{\"role\":\"user\",\"content\":\"a\"}"), 1, { NULL, 0 } },
+	{ "an empty array", SPAN("[]"), 1, { NULL, 0 } },
+	{ "an escape that is none", SPAN("[{\"role\":\"user\",\"content\":\"\\x\"}]"), 1,
+	    { NULL, 0 } },
+	{ "not JSON", SPAN("[{"), 1, { NULL, 0 } },
+	{ "nothing", { NULL, 0 }, 1, { NULL, 0 } },
+};
+
+static void
+rows_lasts(struct check *c)
+{
+	for (size_t i = 0; i < ROWS(lasts); i++) {
+		struct buf out = buf_make(16);
+		int rc = lastuser_text(lasts[i].in, &out);
+
+		check_row(c, "last user text: %s", lasts[i].what);
+		check_that(c, rc == lasts[i].rc, "verdict %d", rc);
+		check_same(c, buf_span(&out), lasts[i].want);
+		buf_free(&out);
+	}
+}
+
 int
 main(void)
 {
@@ -172,5 +221,6 @@ main(void)
 		row_stream(&c, i);
 	}
 	row_same(&c);
+	rows_lasts(&c);
 	return check_end(&c);
 }

@@ -1,7 +1,6 @@
 /* json: verdicts and offsets of the scanner, members however they are spelled, values, splice.
  * Texts end at a page that may not be read; each good text is also cut at every byte. */
 #include "wire/json.h"
-#include "wire/jsontree.h"
 
 #include <inttypes.h>
 
@@ -594,51 +593,6 @@ row_splice_random(struct check *c, const struct guard *g)
 	}
 }
 
-static const struct {
-	const char *what;
-	struct span in;
-	int rc;
-	struct span want;
-} lasts[] = {
-	{ "a string", SPAN("[{\"role\":\"user\",\"content\":\"h\\u00e4\"}]"), 0,
-	    SPAN("h\xc3\xa4") },
-	{ "the last of two",
-	    SPAN("[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
-		 "\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"},"
-		 "{\"role\":\"assistant\",\"content\":\"d\"}]"),
-	    0, SPAN("c") },
-	{ "text blocks",
-	    SPAN("[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
-		 "{\"type\":\"image\"},{\"type\":\"text\",\"text\":\"b\\u0000\"}]}]"),
-	    0, SPAN("a\nb\0") },
-	{ "no text block", SPAN("[{\"role\":\"user\",\"content\":[{\"type\":\"image\"},7,null]}]"),
-	    -1, { NULL, 0 } },
-	{ "no user", SPAN("[{\"role\":\"assistant\",\"content\":\"a\"}]"), -1, { NULL, 0 } },
-	{ "no content", SPAN("[{\"role\":\"user\"}]"), -1, { NULL, 0 } },
-	{ "odd members", SPAN("[7,null,[],{\"role\":null},{\"role\":7,\"content\":\"x\"}]"), -1,
-	    { NULL, 0 } },
-	{ "content of an odd kind", SPAN("[{\"role\":\"user\",\"content\":{\"a\":1}}]"), -1,
-	    { NULL, 0 } },
-	{ "no array", SPAN("{\"role\":\"user\",\"content\":\"a\"}"), -1, { NULL, 0 } },
-	{ "an empty array", SPAN("[]"), -1, { NULL, 0 } },
-	{ "not JSON", SPAN("[{"), -1, { NULL, 0 } },
-	{ "nothing", { NULL, 0 }, -1, { NULL, 0 } },
-};
-
-static void
-rows_lasts(struct check *c)
-{
-	for (size_t i = 0; i < ROWS(lasts); i++) {
-		struct buf out = buf_make(16);
-		int rc = jsontree_last_user_text(lasts[i].in, &out);
-
-		check_row(c, "last user text: %s", lasts[i].what);
-		check_that(c, rc == lasts[i].rc, "verdict %d", rc);
-		check_same(c, buf_span(&out), lasts[i].want);
-		buf_free(&out);
-	}
-}
-
 /* Objects without their member x. */
 static const struct {
 	struct span text;
@@ -791,7 +745,6 @@ main(void)
 	row_round_trip(&c, &g);
 	rows_splices(&c, &g);
 	row_splice_random(&c, &g);
-	rows_lasts(&c);
 	rows_withouts(&c, &g);
 	rows_nexts(&c, &g);
 	rows_next_members(&c, &g);
