@@ -1,6 +1,7 @@
 /* conffile: see conffile.h. */
 #include "conffile.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -62,7 +63,9 @@ conffile_parse(const char *path, struct buf *text, const char *const *kinds, str
 	if (s.text && strlen(s.text) == text->len)
 		return conf_parse(&s, errors, warnings);
 	/* With errors full there is still no configuration. */
-	(void)!buf_addf(errors, "%s: this is not a text file\n", path);
+	(void)!buf_addf(
+	    errors, "%s: %s\n", path, s.text ? "this is not a text file" : "out of memory");
+	errno = s.text ? 0 : ENOMEM;
 	return NULL;
 }
 

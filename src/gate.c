@@ -57,29 +57,35 @@ note_store_tried(struct gate *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
-/* Takes over c. */
+/* Takes over c. NULL with errno set when memory is out. */
 static struct held_era *
 era_make(struct gate *g, struct conf *c)
 {
 	struct held_era *h = calloc(1, sizeof(*h));
+	bool starved;
 
 	if (!h) {
 		conf_free(c);
+		errno = ENOMEM;
 		return NULL;
 	}
 	h->users = 1;
 	h->conf = c;
 	h->era.conf = c;
 	h->era.credentials = credentials_open(c);
+	errno = 0;
 	h->store = stores_take(g->stores, c);
+	/* For want of memory no store that is open is given up. */
+	starved = !h->store && errno == ENOMEM && g->current && g->current->store;
 	h->era.store = h->store ? stores_store(h->store) : NULL;
 	/* Behind the store, which makes the folder. */
 	h->era.cooldowns = c->cooldown_ms > 0 ? cooldowns_open(c->state) : NULL;
 	h->era.wrongkeys = c->auth_failures > 0 ? wrongkeys_open(c->state) : NULL;
 	if (!h->store && !g->store_lost)
 		note_store_tried(g);
-	if (!h->era.credentials) {
+	if (!h->era.credentials || starved) {
 		gate_leave(g, &h->era);
+		errno = ENOMEM;
 		return NULL;
 	}
 	return h;
@@ -95,7 +101,7 @@ log_lines(enum log_level level, const char *event, struct span lines)
 			log_line(level, event, "what=\"%.*s\"", (int)line.n, line.p);
 }
 
-/* Parses what was read; NULL and a log when it is broken. */
+/* Parses what was read; NULL and a log when it is broken, with errno ENOMEM when memory was out. */
 static struct held_era *
 era_of_text(struct gate *g, struct buf *text)
 {
@@ -104,11 +110,13 @@ era_of_text(struct gate *g, struct buf *text)
 	struct conf *c =
 	    conffile_parse(g->conf_path, text, g->parts->kind_names, &errors, &warnings);
 	struct held_era *made = c ? era_make(g, c) : NULL;
+	int error = made ? 0 : errno;
 
 	log_lines(LOG_LEVEL_ERROR, "config", buf_span(&errors));
 	log_lines(LOG_LEVEL_WARN, "config", buf_span(&warnings));
 	buf_free(&errors);
 	buf_free(&warnings);
+	errno = error;
 	return made;
 }
 
@@ -195,17 +203,19 @@ has_new_prices(struct gate *g)
 	return g->prices_moved;
 }
 
-/* Takes over a text that was read, unless it says what was in force already. */
-static void
+/* Takes over a text that was read, unless it says what was in force already. -1 when memory was out
+ * for that. */
+static int
 take_text(struct gate *g, struct buf *text)
 {
 	bool same = g->stamp.taken_ns && span_eq(buf_span(text), buf_span(&g->text));
 	bool first = !g->current;
+	bool starved;
 	struct held_era *made;
 
 	if (same && !lacks_store(g) && !g->store_lost && !g->prices_moved) {
 		buf_free(text);
-		return;
+		return 0;
 	}
 	made = era_of_text(g, text);
 	/* A store that was lost is let go of first, and opened anew at once when nobody has it. */
@@ -213,8 +223,16 @@ take_text(struct gate *g, struct buf *text)
 		put_in_force(g, made);
 		made = era_of_text(g, text);
 	}
+	starved = !made && errno == ENOMEM;
 	if (made)
 		put_in_force(g, made);
+	if (starved) {
+		log_error("config",
+		    "file=%s what=\"out of memory; it is read again at the next call\"",
+		    g->conf_path);
+		buf_free(text);
+		return -1;
+	}
 	if (!made)
 		log_error("config", "file=%s what=\"refused; %s\"", g->conf_path,
 		    first ? "every call is refused until it is mended"
@@ -224,6 +242,7 @@ take_text(struct gate *g, struct buf *text)
 	buf_free(&g->text);
 	g->text = *text;
 	take_prices(g);
+	return 0;
 }
 
 /* True for a failure that may be over at the next call: no descriptor, no memory. */
@@ -247,8 +266,8 @@ load(struct gate *g, const struct stamp *now)
 		buf_free(&text);
 		if (is_passing(error))
 			return;
-	} else {
-		take_text(g, &text);
+	} else if (take_text(g, &text)) {
+		return;
 	}
 	pthread_mutex_lock(&g->lock);
 	g->stamp = *now;

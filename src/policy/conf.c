@@ -18,6 +18,8 @@
 /* libconfuse hands its callbacks no pointer of ours, so the first option of every section is a
  * hidden one that carries it, and the second a hidden one with a default value, which is read when
  * a section opens. Their names end in =, which libconfuse cuts off every name that it looks up. */
+#define PLENTY_MIN    (256 * KIB)
+#define PLENTY_FACTOR 64
 #define HIDDEN_READER "reader="
 #define HIDDEN_OPEN   "open="
 #define HIDDEN_N      2
@@ -311,6 +313,19 @@ options_fill(struct options all[static CONFLEVELS], enum conflevel level, struct
 	}
 }
 
+/* Whether there is plenty of memory for libconfuse, which ends the process when its scanner finds
+ * none: several times what it takes for a text of this length. */
+static bool
+has_plenty(size_t n)
+{
+	struct buf room = buf_make(PLENTY_MIN + PLENTY_FACTOR * CONF_FILE_MAX);
+	char *at;
+	bool has = buf_room(&room, PLENTY_MIN + PLENTY_FACTOR * n, &at) == 0;
+
+	buf_free(&room);
+	return has;
+}
+
 /* Runs libconfuse over a scanned text. */
 static void
 read_text(struct reader *r, const char *text)
@@ -320,7 +335,7 @@ read_text(struct reader *r, const char *text)
 
 	for (size_t i = 0; all && i < CONFLEVELS; i++)
 		options_fill(all, (enum conflevel)i, r);
-	if (all)
+	if (all && has_plenty(strlen(text)))
 		cfg = cfg_init(all[CONFLEVEL_ROOT].v, CFGF_KEYSTRVAL);
 	if (!cfg) {
 		r->read.broken = true;
@@ -328,9 +343,14 @@ read_text(struct reader *r, const char *text)
 	}
 	cfg_set_error_function(cfg, on_error);
 	enter(r, CONFLEVEL_ROOT, cfg, r->read.conf);
+	errno = 0;
 	if (cfg_parse_buf(cfg, text) == CFG_SUCCESS) {
+		/* Some of its failures to allocate it passes over. */
+		r->read.broken |= errno == ENOMEM;
 		leave(r, CONFLEVEL_ROOT);
 		r->complete = !r->refused;
+	} else if (errno == ENOMEM) {
+		r->read.broken = true;
 	} else if (r->read.found.errors == 0) {
 		finding_error(&r->read.found, cfg->line, "this cannot be read");
 	}
@@ -345,11 +365,12 @@ read_all(struct reader *r, const char *text)
 	struct buf clean = buf_make(CONF_FILE_MAX);
 	const char *scanned = NULL;
 
+	errno = 0;
 	if (confscan(text, &clean, &r->read.found) == 0)
 		scanned = buf_str(&clean);
 	if (scanned)
 		read_text(r, scanned);
-	else if (r->read.found.errors == 0)
+	else if (r->read.found.errors == 0 || errno == ENOMEM)
 		r->read.broken = true;
 	buf_free(&clean);
 }
@@ -381,6 +402,7 @@ conf_parse(const struct conf_source *s, struct buf *errors, struct buf *warnings
 	struct findings *found = &r.read.found;
 	struct findings prices = { 0 };
 	struct conf *c = r.read.conf;
+	bool broken;
 
 	if (c)
 		read_all(&r, s->text);
@@ -393,12 +415,14 @@ conf_parse(const struct conf_source *s, struct buf *errors, struct buf *warnings
 	finding_print(found, s->file, errors, warnings);
 	if (c)
 		finding_print(&prices, c->prices ? c->prices : s->prices, errors, warnings);
-	if (found->errors + prices.errors > 0 || r.read.broken) {
+	broken = !c || r.read.broken;
+	if (found->errors + prices.errors > 0 || broken) {
 		conf_free(c);
 		c = NULL;
 	}
 	finding_free(found);
 	finding_free(&prices);
+	errno = !c && broken ? ENOMEM : 0;
 	return c;
 }
 

@@ -27,7 +27,8 @@ struct conf_source {
  * what is wrong and what would be right` in *errors, and every doubt (an option without use; a
  * secret readable by all is not its business) a line in *warnings. A list that the text names must
  * be there; the other may be missing. Returns the new conf, owned by the caller (conf_free), or
- * NULL when there is at least one error. */
+ * NULL when there is at least one error: errno is ENOMEM when memory was out and the text may be
+ * good, else 0. */
 MUST_CHECK struct conf *conf_parse(
     const struct conf_source *s, struct buf *errors, struct buf *warnings);
 
