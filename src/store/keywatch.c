@@ -171,7 +171,7 @@ tell(struct keywatch *w, enum trouble trouble, int error)
 }
 
 /* The outcome of an attempt. A failure is tried again after a while, or as soon as the file
- * changes. */
+ * changes; one for want of memory at the next look-up. */
 static void
 conclude(struct keywatch *w, enum trouble trouble, const struct stamp *stamp)
 {
@@ -181,7 +181,7 @@ conclude(struct keywatch *w, enum trouble trouble, const struct stamp *stamp)
 	w->trouble = trouble;
 	w->checked = *stamp;
 	w->wait_until_ms = 0;
-	w->retry_ms = trouble == TROUBLE_NONE ? 0 : now_ms + RETRY_MS;
+	w->retry_ms = trouble == TROUBLE_NONE || trouble == TROUBLE_MEMORY ? 0 : now_ms + RETRY_MS;
 	w->look_again_ms = stamp->size > LARGE ? now_ms + LARGE_MS : 0;
 	w->usable = trouble == TROUBLE_NONE;
 	(void)pthread_mutex_unlock(&w->mutex);
@@ -439,7 +439,10 @@ work_locked(struct keywatch *w, struct stamp *stamp)
 {
 	enum trouble trouble = TROUBLE_NONE;
 	int error = 0;
-	enum keyindex_status status = attempt(w, stamp, &trouble, &error);
+	enum keyindex_status status;
+
+	errno = 0;
+	status = attempt(w, stamp, &trouble, &error);
 
 	if (status == KEYINDEX_DAMAGED) {
 		trouble = renew(w, ours(w));
@@ -448,6 +451,8 @@ work_locked(struct keywatch *w, struct stamp *stamp)
 	}
 	if (status != KEYINDEX_OK)
 		trouble = TROUBLE_INDEX;
+	if (trouble != TROUBLE_NONE && (errno == ENOMEM || error == ENOMEM))
+		trouble = TROUBLE_MEMORY;
 	conclude(w, trouble, stamp);
 	if (trouble != TROUBLE_NONE)
 		tell(w, trouble, error);
