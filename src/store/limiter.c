@@ -79,7 +79,9 @@ limiter_open(const char *path, uint64_t first_seq, limiter_seed *seed, void *arg
 		errno = ENOMEM;
 		return NULL;
 	}
-	limitkept_init(&l->kept);
+	if (limitkept_init(&l->kept) < 0)
+		log_warn("limits",
+		    "what=\"out of memory; there is none in reserve for finished calls\"");
 	l->source = (struct limitpurse_source){ seed, arg };
 	l->kv = kv_open(path, KV_VOLATILE, reader);
 	error = l->kv ? EIO : errno;
@@ -422,7 +424,7 @@ try_kept(struct limiter *l)
 		status = one->settles ? settle(l, &one->booking, one->due)
 				      : queue(l, &one->booking, one->due, &seq);
 		if (status == KV_OK) {
-			free(one);
+			limitkept_give(&l->kept, one);
 			n++;
 		} else {
 			limitkept_put_back(&l->kept, one);

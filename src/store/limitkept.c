@@ -3,12 +3,60 @@
 
 #include <stdlib.h>
 
-void
+#define PLACES	   32u
+#define PLACE_SIZE (2 * KIB)
+
+static void
+put_spare(struct limitkept *k, struct limitkept_one *one)
+{
+	one->next = k->spare;
+	k->spare = one;
+}
+
+int
 limitkept_init(struct limitkept *k)
 {
+	*k = (struct limitkept){ .end = &k->first, .reserve = calloc(PLACES, PLACE_SIZE) };
 	(void)pthread_mutex_init(&k->mutex, NULL);
-	k->first = NULL;
-	k->end = &k->first;
+	for (size_t i = 0; k->reserve && i < PLACES; i++)
+		put_spare(k, (struct limitkept_one *)(void *)(k->reserve + i * PLACE_SIZE));
+	return k->reserve ? 0 : -1;
+}
+
+static bool
+is_reserved(const struct limitkept *k, const struct limitkept_one *one)
+{
+	const char *p = (const char *)one;
+
+	return k->reserve && p >= k->reserve && p < k->reserve + PLACES * PLACE_SIZE;
+}
+
+void
+limitkept_give(struct limitkept *k, struct limitkept_one *one)
+{
+	if (!is_reserved(k, one)) {
+		free(one);
+		return;
+	}
+	(void)pthread_mutex_lock(&k->mutex);
+	put_spare(k, one);
+	(void)pthread_mutex_unlock(&k->mutex);
+}
+
+/* Memory for one of this size, the reserve's where there is no other; NULL when that is used up. */
+static struct limitkept_one *
+make_one(struct limitkept *k, size_t size)
+{
+	struct limitkept_one *one = malloc(size);
+
+	if (one || size > PLACE_SIZE)
+		return one;
+	(void)pthread_mutex_lock(&k->mutex);
+	one = k->spare;
+	if (one)
+		k->spare = one->next;
+	(void)pthread_mutex_unlock(&k->mutex);
+	return one;
 }
 
 size_t
@@ -18,7 +66,8 @@ limitkept_free(struct limitkept *k)
 	size_t n = 0;
 
 	for (; (one = limitkept_take(k)); n++)
-		free(one);
+		limitkept_give(k, one);
+	free(k->reserve);
 	(void)pthread_mutex_destroy(&k->mutex);
 	return n;
 }
@@ -34,11 +83,12 @@ own(struct span *s, char **to)
 }
 
 static struct limitkept_one *
-copy_of(const struct store_booking *b)
+copy_of(struct limitkept *k, const struct store_booking *b)
 {
 	const struct admission_ask *ask = b->ask;
-	struct limitkept_one *one = malloc(sizeof(*one) + ask->workspace.n + ask->key.n +
-	    ask->model.n + ask->request_id.n + b->line.n);
+	struct limitkept_one *one = make_one(k,
+	    sizeof(*one) + ask->workspace.n + ask->key.n + ask->model.n + ask->request_id.n +
+		b->line.n);
 	char *to;
 
 	if (!one)
@@ -58,7 +108,7 @@ copy_of(const struct store_booking *b)
 int
 limitkept_add(struct limitkept *k, const struct store_booking *b, bool settles, bool due)
 {
-	struct limitkept_one *one = copy_of(b);
+	struct limitkept_one *one = copy_of(k, b);
 
 	if (!one)
 		return -1;

@@ -1,5 +1,5 @@
 /* limitkept: finished calls that could not be settled or queued, kept for another attempt. They are
- * in memory and live as long as the process. */
+ * in memory and live as long as the process; for some of them there is memory in reserve. */
 #ifndef POSTERN_STORE_LIMITKEPT_H
 #define POSTERN_STORE_LIMITKEPT_H
 
@@ -23,15 +23,18 @@ struct limitkept_one {
 struct limitkept {
 	pthread_mutex_t mutex;
 	struct limitkept_one *first, **end;
+	char *reserve;		     /* places for some, should memory be out */
+	struct limitkept_one *spare; /* those that are free */
 };
 
-/* Starts empty. */
-void limitkept_init(struct limitkept *k);
+/* Starts empty. -1 when memory is out for the reserve, without which it works, too. */
+MUST_CHECK int limitkept_init(struct limitkept *k);
 
 /* Frees what is kept; how many calls that were. */
 size_t limitkept_free(struct limitkept *k);
 
-/* Keeps a copy. settles: the booking is to be settled, not only queued. -1 when memory is out. */
+/* Keeps a copy. settles: the booking is to be settled, not only queued. -1 when memory is out and
+ * the reserve is used up, or the booking too long for it. */
 MUST_CHECK int limitkept_add(
     struct limitkept *k, const struct store_booking *b, bool settles, bool due);
 
@@ -40,5 +43,8 @@ struct limitkept_one *limitkept_take(struct limitkept *k);
 
 /* Puts it back to its place. */
 void limitkept_put_back(struct limitkept *k, struct limitkept_one *one);
+
+/* Frees one that was taken out. */
+void limitkept_give(struct limitkept *k, struct limitkept_one *one);
 
 #endif
