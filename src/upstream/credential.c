@@ -31,7 +31,7 @@ struct place {
 	int64_t renew; /* Unix seconds: from here on a fetch is due */
 	int64_t again; /* Unix seconds: none before this */
 	bool fetching;
-	bool scarce; /* the last fetch failed for want of a descriptor alone */
+	bool scarce; /* the last fetch failed for want of a descriptor or of memory alone */
 };
 
 struct credentials {
@@ -135,7 +135,10 @@ fetch(const struct conf_upstream *u, int64_t now, struct place *fresh)
 
 	if (path && (stamp_of(path, &fresh->stamp) || digest_of(path, fresh->digest)))
 		fresh->stamp = (struct stamp){ 0 }; /* the source will say why */
+	errno = 0;
 	end = source_read(u, now, &fresh->held, why);
+	if (end != SOURCE_GIVES && errno == ENOMEM)
+		end = SOURCE_SCARCE;
 	if (end != SOURCE_GIVES)
 		log_error(
 		    "credential", "upstream=%s what=%s", u->name, log_value(span_of(why), quoted));
@@ -241,8 +244,11 @@ credentials_get(
 	pthread_mutex_lock(&cr->lock);
 	rc = bring_up(cr, u, now);
 	scarce = rc && p->scarce;
-	if (rc == 0)
+	errno = 0;
+	if (rc == 0) {
 		rc = copy_out(p, u, now, out);
+		scarce = rc && errno == ENOMEM;
+	}
 	pthread_mutex_unlock(&cr->lock);
 	if (rc)
 		credential_clear(out);

@@ -34,8 +34,8 @@ void credentials_close(struct credentials *cr);
 /* Fills out (empty before) with what lets a request in at an upstream (one of the conf's) now.
  * Where that must be fetched from another server, the caller waits for it, and other threads with
  * him, unless what was fetched before is still good. -1 when it cannot be had: the reason was
- * logged, without the secret; with errno EMFILE when it is only that no descriptor was left. now:
- * Unix seconds. Safe for all threads. */
+ * logged, without the secret; with errno EMFILE when it is only that no descriptor or no memory was
+ * left, and it may be had at the next call. now: Unix seconds. Safe for all threads. */
 MUST_CHECK int credentials_get(
     struct credentials *cr, const struct conf_upstream *u, int64_t now, struct credential *out);
 

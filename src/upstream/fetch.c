@@ -1,6 +1,8 @@
 /* fetch: see the header. */
 #include "upstream/fetch.h"
 
+#include <errno.h>
+
 #include <curl/curl.h>
 #include <stdio.h>
 
@@ -48,14 +50,18 @@ perform(CURL *easy, int *status, char why[static MESSAGE_MAX])
 {
 	char error[CURL_ERROR_SIZE] = "";
 	long code = 0;
+	int error_number;
 	CURLcode rc;
 
 	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
+	errno = 0;
 	rc = curl_easy_perform(easy);
+	error_number = rc == CURLE_OUT_OF_MEMORY ? ENOMEM : errno;
 	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &code);
 	*status = (int)code;
 	(void)snprintf(why, MESSAGE_MAX, "%s", rc && error[0] ? error : curl_easy_strerror(rc));
+	errno = error_number;
 	return rc ? -1 : 0;
 }
 
@@ -66,16 +72,19 @@ fetch_run(const struct fetch *f, struct buf *out, int *status, char why[static M
 	struct curl_slist *headers = headerlist_make(f->headers, without);
 	CURL *easy = headers ? curl_easy_init() : NULL;
 	char *room;
-	int rc = -1;
+	int rc = -1, error;
 
 	*status = 0;
 	*out = buf_make(FETCH_ANSWER_MAX);
 	(void)snprintf(why, MESSAGE_MAX, "out of memory");
+	errno = ENOMEM;
 	/* Growing would leave copies of a secret behind. */
 	if (easy && buf_room(out, FETCH_ANSWER_MAX, &room) == 0 &&
 	    set_options(easy, f, headers, out) == 0 && set_body(easy, f) == 0)
 		rc = perform(easy, status, why);
+	error = errno;
 	curl_easy_cleanup(easy);
 	headerlist_free(headers);
+	errno = error;
 	return rc;
 }

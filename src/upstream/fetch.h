@@ -21,8 +21,8 @@ struct fetch {
 
 /* Asks, and puts the answer, of at most FETCH_ANSWER_MAX, into out, which is to be wiped by
  * the caller in every case; redirections are not followed.
- * 0 with its *status, whatever that is, or -1 with why. libcurl's global state must be there
- * (transfer_shared_open) or no other thread running. */
+ * 0 with its *status, whatever that is, or -1 with why, and with errno ENOMEM when memory was out.
+ * libcurl's global state must be there (transfer_shared_open) or no other thread running. */
 MUST_CHECK int fetch_run(
     const struct fetch *f, struct buf *out, int *status, char why[static MESSAGE_MAX]);
 

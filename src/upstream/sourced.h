@@ -17,7 +17,8 @@ struct sourced {
 
 enum source_end {
 	SOURCE_GIVES,
-	SOURCE_SCARCE, /* no descriptor was left to read it with; nothing is wrong with it */
+	SOURCE_SCARCE, /* no descriptor or memory was left to read it with; nothing is wrong with it
+			*/
 	SOURCE_WRONG,  /* what stands in the file or the environment here is no good */
 	SOURCE_AWAY,   /* another server did not answer, or with no credentials */
 };
