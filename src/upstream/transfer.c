@@ -3,6 +3,7 @@
 #include "upstream/transfer.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -387,6 +388,9 @@ has_answered(const struct run *r)
 static enum fault
 fault_of(const struct run *r, CURLcode code)
 {
+	/* For want of memory libcurl says this and that. */
+	if (code != CURLE_OK && !r->stopped && errno == ENOMEM)
+		return FAULT_INTERNAL;
 	switch (code) {
 	case CURLE_OK:
 		return FAULT_NONE;
@@ -435,6 +439,7 @@ run_loop(struct run *r)
 		int running;
 		int64_t wait_ms = -1;
 
+		errno = 0;
 		if (curl_multi_perform(r->t->multi, &running) != CURLM_OK)
 			return FAULT_INTERNAL;
 		if (finished(r, &f) || r->stopped)
@@ -478,6 +483,8 @@ run_once(struct run *r, bool fresh, bool *stale)
 	long connects = 1;
 
 	*stale = false;
+	if (!r->t->easy) /* there was no memory for it when the last one ended */
+		r->t->easy = make_easy(r->t->shared);
 	if (r->t->easy && set_options(r) == 0 && set_body(r) == 0 && set_headers(r) == 0 &&
 	    (!fresh || curl_easy_setopt(r->t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK) &&
 	    curl_multi_add_handle(r->t->multi, r->t->easy) == CURLM_OK) {
