@@ -29,6 +29,8 @@ print_findings(struct findings *f, const char *file)
 	size_t errors = f->errors;
 
 	finding_print(f, file, &text, &text);
+	if (errors > 0 && text.len == 0)
+		(void)printf("%s: out of memory\n", file);
 	(void)printf("%.*s", (int)text.len, text.len ? text.p : "");
 	buf_free(&text);
 	finding_free(f);

@@ -21,7 +21,8 @@ int cmd_usage(int argc, char **argv);
 /* `postern ledger verify`. */
 int cmd_ledger(int argc, char **argv);
 
-/* Reads a configuration, as conf_parse does; an unreadable file is a line in errors. */
+/* Reads a configuration, as conf_parse does; an unreadable file is a line in errors. Where memory
+ * is out even for that, the reason is on standard error. */
 MUST_CHECK struct conf *cmd_conf_load(const char *path, struct buf *errors, struct buf *warnings);
 
 /* Finds (conffile_path) and reads the configuration; NULL with the reason on standard error. */

@@ -1,4 +1,6 @@
 /* conf_load: the configuration for a subcommand. */
+#include <stdio.h>
+
 #include "base/file.h"
 #include "base/limits.h"
 #include "cmd/cmd.h"
@@ -16,5 +18,7 @@ cmd_conf_load(const char *path, struct buf *errors, struct buf *warnings)
 	else
 		c = conffile_parse(path, &text, registry()->kind_names, errors, warnings);
 	buf_free(&text);
+	if (!c && errors->len == 0)
+		(void)fprintf(stderr, "%s: out of memory\n", path);
 	return c;
 }

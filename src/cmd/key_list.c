@@ -133,7 +133,8 @@ by_place(const void *a, const void *b)
 	return (one->at > two->at) - (one->at < two->at);
 }
 
-static void
+/* -1 when memory is out; nothing is printed then. */
+static int
 print_table(const struct keytable *t)
 {
 	const struct cells head = { .v = { SPAN("ID"), SPAN("WORKSPACE"), SPAN("NAME"),
@@ -143,7 +144,11 @@ print_table(const struct keytable *t)
 	size_t columns = COLUMN_LIMITS;
 	size_t widths[COLUMNS];
 	struct cells row = { .limits = buf_make(LIMITS_MAX) };
+	char *at;
 
+	/* A row is filled twice, and is to be the same both times. */
+	if (buf_room(&row.limits, LIMITS_MAX, &at) < 0)
+		return -1;
 	for (size_t c = 0; c < COLUMNS; c++)
 		widths[c] = width(head.v[c]);
 	for (size_t i = 0; i < t->rows_n; i++) {
@@ -158,6 +163,7 @@ print_table(const struct keytable *t)
 		print_row(&row, widths, columns);
 	}
 	buf_free(&row.limits);
+	return 0;
 }
 
 static void
@@ -177,13 +183,16 @@ cmd_key_list(const struct conf *c)
 	struct keytable t = { 0 };
 	int rc = cmd_keys_read(c, &text);
 
-	if (rc == 0 && (rc = keytable_read(&t, buf_span(&text))) < 0)
-		(void)fprintf(stderr, "%s: out of memory\n", cmd_keys_name(c));
 	if (rc == 0) {
-		if (t.rows_n > 0)
+		rc = keytable_read(&t, buf_span(&text));
+		if (rc == 0 && t.rows_n > 0)
 			qsort(t.rows, t.rows_n, sizeof(*t.rows), by_place);
-		print_table(&t);
-		print_damage(cmd_keys_name(c), &t);
+		if (rc == 0)
+			rc = print_table(&t);
+		if (rc == 0)
+			print_damage(cmd_keys_name(c), &t);
+		else
+			(void)fprintf(stderr, "%s: out of memory\n", cmd_keys_name(c));
 	}
 	if (rc == 0 && (fflush(stdout) != 0 || t.damaged > 0))
 		rc = -1;

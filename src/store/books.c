@@ -221,11 +221,15 @@ open_folder(const char *path, bool reader)
 {
 	struct folder *f = calloc(1, sizeof(*f));
 
-	if (!f)
+	if (!f) {
+		log_error("books", "what=\"out of memory\"");
 		return NULL;
+	}
 	f->reader = reader;
 	f->path = strdup(path);
-	if (f->path && open_parts(f) == 0)
+	if (!f->path)
+		log_error("books", "what=\"out of memory\"");
+	else if (open_parts(f) == 0)
 		return f;
 	close_folder(f);
 	return NULL;
