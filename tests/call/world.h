@@ -70,6 +70,7 @@ static const char world_conf[] =
 
 static struct {
 	struct check *check;
+	struct parts parts;
 	struct gate *gate;
 	struct call *call;
 	char folder[64];
@@ -169,15 +170,15 @@ world_read_log(void)
 	world.log.len = n > 0 ? (size_t)n : 0;
 }
 
+/* Everything but the gate, with this configuration. */
 static inline void
-world_open(struct check *c)
+world_make(struct check *c, const char *conf)
 {
 	static const struct store_kind *const stores[] = { &store_mem_kind, NULL };
-	static struct parts parts;
 
 	world.check = c;
-	parts = *registry();
-	parts.stores = stores;
+	world.parts = *registry();
+	world.parts.stores = stores;
 	(void)snprintf(world.folder, sizeof(world.folder), "/tmp/postern-call-XXXXXX");
 
 	const char *made = mkdtemp(world.folder);
@@ -188,7 +189,7 @@ world_open(struct check *c)
 	(void)made;
 	(void)rc;
 	(void)snprintf(world.conf, sizeof(world.conf), "%s/postern.conf", world.folder);
-	world_configure(world_conf);
+	world_configure(conf);
 	world_capture();
 	store_mem_add(KEY_GOOD, "good1", "workspace=default name=\"the good one\"");
 	store_mem_add(KEY_OTHER, "other1", "workspace=default");
@@ -199,10 +200,29 @@ world_open(struct check *c)
 	store_mem_add(KEY_NOWHERE, "nowhere1", "workspace=nowhere");
 	world.cut_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert(world.cut_fd >= 0);
-	world.gate = gate_open(&parts, world.conf, world.cut_fd);
+}
+
+static inline void
+world_start(void)
+{
+	world.gate = gate_open(&world.parts, world.conf, world.cut_fd);
 	assert(world.gate);
 	world.call = call_open(world.gate, &front_mem_front);
 	assert(world.call);
+}
+
+static inline void
+world_stop(void)
+{
+	call_close(world.call);
+	gate_close(world.gate);
+}
+
+static inline void
+world_open(struct check *c)
+{
+	world_make(c, world_conf);
+	world_start();
 	world_read_log();
 	check_row(c, "the configuration is good");
 	check_that(c, world.log.len == 0, "%.*s", (int)world.log.len, world.log.p);
@@ -213,8 +233,7 @@ static inline int
 world_close(void)
 {
 	assert(world.check); /* world_open went before */
-	call_close(world.call);
-	gate_close(world.gate);
+	world_stop();
 	(void)unlink(world.conf);
 	check_row(world.check, "nothing is left behind");
 	check_that(world.check, rmdir(world.folder) == 0, "files are left in the state folder");
@@ -481,9 +500,9 @@ world_check_books(void)
 	check_that(c, world_holds(world_ledger(), id), "the ledger has another request id");
 }
 
-/* Runs the call that was begun and checks what holds for every call. */
+/* Runs the call that was begun. */
 static inline void
-world_run_as(bool busy)
+world_serve(bool busy)
 {
 	int fd;
 
@@ -491,6 +510,13 @@ world_run_as(bool busy)
 	check_that(
 	    world.check, call_finish(world.call, &fd) == FRONT_CLOSED, "a connection is kept");
 	call_book(world.call);
+}
+
+/* Runs the call that was begun and checks what holds for every call. */
+static inline void
+world_run_as(bool busy)
+{
+	world_serve(busy);
 	world_read_log();
 	world_split();
 	world_check_secrets();
