@@ -1,6 +1,8 @@
 /* buf: bounds hold, content survives growing, a failed call changes nothing. */
 #include "base/buf.h"
 
+#include <errno.h>
+
 #include "unit/check.h"
 
 static void
@@ -9,7 +11,9 @@ row_bounds(struct check *c)
 	struct buf b = buf_make(4);
 
 	check_row(c, "nothing goes over the maximum");
+	errno = 0;
 	check_that(c, buf_add(&b, SPAN("abcde")) < 0 && b.len == 0, "five bytes fit in four");
+	check_that(c, errno == EMSGSIZE, "errno %d", errno);
 	check_that(c, buf_add(&b, SPAN("abc")) == 0, "three do not");
 	check_that(c, buf_add(&b, SPAN("de")) < 0, "five in two pieces");
 	check_that(c, buf_addf(&b, "%s", "de") < 0, "five by format");

@@ -1,6 +1,8 @@
 /* fault: every row is complete, and its type belongs to its status. */
 #include "base/fault.h"
 
+#include <errno.h>
+
 #include "unit/check.h"
 
 static const struct {
@@ -84,5 +86,11 @@ main(void)
 	check_that(&c, fault_status_of_type("timeout_error") == 504, "timeout");
 	check_that(&c, fault_status_of_type("throttlingException") == 500, "unknown");
 	check_that(&c, fault_status_of_type(NULL) == 500, "NULL");
+	check_row(&c, "what memory has to do with it");
+	errno = 0;
+	check_that(&c, fault_in_truth(FAULT_UP_ANSWER) == FAULT_UP_ANSWER, "blamed without reason");
+	errno = ENOMEM;
+	check_that(&c, fault_in_truth(FAULT_UP_ANSWER) == FAULT_INTERNAL, "not blamed");
+	check_that(&c, fault_in_truth(FAULT_NONE) == FAULT_NONE, "a fault out of nothing");
 	return check_end(&c);
 }
