@@ -96,13 +96,12 @@ cgi_flush(struct front_seat *seat)
 	return rc;
 }
 
+/* What finds no place in the buffer goes out at once. */
 static int
 cgi_write(struct front_seat *seat, struct span s)
 {
-	struct buf *out = &of(seat)->out;
-
-	if (s.n <= out->max - out->len)
-		return buf_add(out, s);
+	if (buf_add(&of(seat)->out, s) == 0)
+		return 0;
 	return cgi_flush(seat) || write_all(s) ? -1 : 0;
 }
 
