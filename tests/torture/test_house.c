@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "call.h"
 #include "call/front_mem.h"
+#include "front/cgi.h"
 #include "registry.h"
 #include "wire/json.h"
 #include "wire/sse.h"
@@ -38,6 +39,7 @@ struct errand {
 	enum change change;
 	bool cold;    /* nothing is open when it begins: the gate is opened, and closed behind it */
 	bool fresh;   /* nor is there a state folder */
+	bool cgi;     /* it comes as one to a CGI */
 	int status;   /* when nothing fails */
 	size_t every; /* of the allocations fails; 0: each */
 };
@@ -46,13 +48,15 @@ static struct {
 	struct check check;
 	char top[64], state[96], keys[96], conf[96], prices[96], account[96];
 	int cut_fd;
+	int host_fd; /* where a CGI's host reads the answer; -1: there is none */
 	struct gate *gate;
 	struct call *call;
+	bool served;	   /* there was memory for a call at all */
 	struct buf golden; /* the body when nothing fails */
 	struct span head, body;
 	int status;
 	char request_id[64];
-} house = { .check = { .module = "torture house" }, .cut_fd = -1 };
+} house = { .check = { .module = "torture house" }, .cut_fd = -1, .host_fd = -1 };
 
 static const char conf_format[] =
     "keys = \"%s\"\nstate = \"%s\"\nprices = \"%s\"\n"
@@ -114,6 +118,24 @@ write_keys(bool second, bool revoked)
 	torture_write(house.keys, text);
 }
 
+/* Standard input holds the body, and the host waits at standard output. */
+static void
+prepare_cgi(struct span body, const char *key)
+{
+	int ends[2];
+	int in = memfd_create("body", MFD_CLOEXEC);
+
+	if (setenv("REQUEST_METHOD", "POST", 1) || setenv("REQUEST_URI", "/v1/messages", 1) ||
+	    setenv("HTTP_X_API_KEY", key, 1) || in < 0 ||
+	    write(in, body.p, body.n) != (ssize_t)body.n || lseek(in, 0, SEEK_SET) != 0 ||
+	    pipe2(ends, O_CLOEXEC) < 0 || dup2(in, STDIN_FILENO) < 0 ||
+	    dup2(ends[1], STDOUT_FILENO) < 0)
+		abort();
+	(void)close(in);
+	(void)close(ends[1]);
+	house.host_fd = ends[0];
+}
+
 static void
 prepare(struct span body, const char *key)
 {
@@ -128,13 +150,34 @@ prepare(struct span body, const char *key)
 	front_mem.body = body;
 	if (buf_room(&front_mem.out, 256 * KIB, &at))
 		abort();
+	if (errand()->cgi)
+		prepare_cgi(body, key);
+}
+
+/* Reads what the host has been given; it has seen the end of it. */
+static void
+read_host(void)
+{
+	char *at;
+	ssize_t n;
+
+	if (house.host_fd < 0)
+		return;
+	if (dup2(house.cut_fd, STDOUT_FILENO) < 0) /* a call that never was has left it open */
+		abort();
+	while (buf_room(&front_mem.out, 4096, &at) == 0 && (n = read(house.host_fd, at, 4096)) > 0)
+		front_mem.out.len += (size_t)n;
+	(void)close(house.host_fd);
+	house.host_fd = -1;
 }
 
 static void
 open_gate(void)
 {
+	const struct front *front = errand()->cgi ? &front_cgi : &front_mem_front;
+
 	house.gate = gate_open(registry(), house.conf, house.cut_fd);
-	house.call = house.gate ? call_open(house.gate, &front_mem_front) : NULL;
+	house.call = house.gate ? call_open(house.gate, front) : NULL;
 }
 
 static void
@@ -279,7 +322,8 @@ expect_sound(void)
 {
 	struct check *c = &house.check;
 
-	if (!house.call || !check_that(c, front_mem.out.len > 0, "nothing was sent at all"))
+	read_host();
+	if (!house.served || !check_that(c, front_mem.out.len > 0, "nothing was sent at all"))
 		return;
 	look();
 	if (is_golden())
@@ -296,6 +340,7 @@ expect_golden(void)
 {
 	struct check *c = &house.check;
 
+	read_host();
 	look();
 	if (house.golden.len == 0 && buf_add(&house.golden, house.body))
 		abort();
@@ -340,7 +385,8 @@ during(void)
 {
 	if (errand()->cold)
 		open_gate();
-	if (house.call)
+	house.served = house.call != NULL;
+	if (house.served)
 		serve();
 	if (errand()->cold)
 		close_gate();
@@ -472,10 +518,16 @@ static const struct {
 	{ "a revoked key", { .body = BODY("said", ""), .change = CHANGE_REVOKED, .status = 401 } },
 	{ "a new configuration",
 	    { .body = BODY("said", ""), .change = CHANGE_CONF, .status = 200 } },
+	{ "a stream of a CGI",
+	    { .body = BODY("near", STREAM),
+		.cold = true,
+		.cgi = true,
+		.status = 200,
+		.every = 3 } },
 	{ "a gate from opening to closing",
 	    { .body = BODY("said", ""), .cold = true, .status = 200 } },
 	{ "a gate over a new state folder",
-	    { .body = BODY("said", ""), .cold = true, .fresh = true, .status = 200 } },
+	    { .body = BODY("said", ""), .cold = true, .fresh = true, .status = 200, .every = 3 } },
 };
 
 int
