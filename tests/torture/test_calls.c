@@ -581,7 +581,7 @@ run_row(const char *name, struct errand e)
 int
 main(int argc, char **argv)
 {
-	calls.golden = buf_make(FRONT_MEM_OUT_MAX);
+	calls.golden = buf_make(2 * OUT_ROOM);
 	calls.frames = buf_make(64 * KIB);
 	make_room(&calls.golden, OUT_ROOM);
 	make_large();

@@ -371,6 +371,7 @@ torture_run(const struct torture_scenario *s)
 		if (!r->over)
 			torture_note_death(status);
 	}
+	torture.scenario = NULL;
 	if (r->found == 0) {
 		printf("ok %s: %s, %zu allocations, %zu failures\n", torture.check->module, s->name,
 		    r->numbers[0], r->tries);
