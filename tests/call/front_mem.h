@@ -30,8 +30,8 @@ static struct {
 	char *params[FRONT_MEM_PARAMS + 1];
 	size_t params_n;
 	struct span body;
-	size_t piece;	  /* bytes a read gives at most; 0: as many as it is asked for */
-	int64_t read_ms;  /* time that each read takes */
+	size_t piece; /* bytes a read gives at most; 0: as many as it is asked for */
+	void (*before_read)(void);
 	bool body_breaks; /* the client goes away behind the body instead of ending it */
 	enum leave leave;
 	size_t leave_at; /* it leaves when so many bytes of the answer are out */
@@ -173,7 +173,8 @@ front_mem_read(struct front_seat *seat, char *to, size_t n)
 	(void)seat;
 	if (left == 0)
 		return front_mem.body_breaks ? -1 : 0;
-	clock_mem_wait(front_mem.read_ms);
+	if (front_mem.before_read)
+		front_mem.before_read();
 	n = n < left ? n : left;
 	if (front_mem.piece > 0 && n > front_mem.piece)
 		n = front_mem.piece;

@@ -169,6 +169,14 @@ static const struct {
 	{ "800 bytes a second, for six minutes", 290000, 80, 100, 408 },
 };
 
+static int64_t read_ms; /* time that each read takes */
+
+static void
+take_time(void)
+{
+	(void)clock_mem_wait(read_ms);
+}
+
 static void
 row_pace(struct check *c, size_t i)
 {
@@ -179,7 +187,8 @@ row_pace(struct check *c, size_t i)
 	check_row(c, "pace: %s", paces[i].what);
 	world_begin("POST", "/v1/messages", buf_span(&body));
 	front_mem.piece = paces[i].piece;
-	front_mem.read_ms = paces[i].read_ms;
+	front_mem.before_read = take_time;
+	read_ms = paces[i].read_ms;
 	world_answers(&plain, 1);
 	world_run();
 	world_expect(paces[i].status, paces[i].status == 200 ? NULL : "timeout_error");
