@@ -173,17 +173,6 @@ def test_service_manager_is_told(gates, workers, abstract):
     manager.sock.close()
 
 
-def test_client_that_takes_nothing_is_cut(gates, upstream, model):
-    """Its upstream call ends with it."""
-    g = gates(workers=1, write_idle_s=1)
-    upstream.on(model, scripts.flood(2000, 16384))
-    with g.post(messages.body(model, stream=True)) as call:
-        assert call.until("content_block_delta")
-        upstream.wait_request(model).wait_closed(20)
-        [line] = wait_until(lambda: [one for one in g.site.ledger() if one["model"] == model], 10, "its ledger line")
-        assert (line["end"], line["cut"]) == ("client-gone", True), line
-
-
 def test_workers_end_with_their_supervisor(gates):
     g = gates(workers=2)
     workers = wait_until(lambda: len(g.children()) == 2 and g.children(), 5, "two workers")

@@ -1,11 +1,9 @@
 """The upstream as it is in real life: behind TLS, by HTTP/2 or HTTP/1.1, with connections that are kept and that die."""
 
 import contextlib
-import json
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 
@@ -13,6 +11,8 @@ import pytest
 from lib import checks, messages, scripts, upstream as scripted
 from lib.ports import accepts, free_port
 from lib.proc import Proc, scratch_dir, wait_until
+from lib.rawhttp import JSON, sized
+from lib.tls import Authority
 from standalone import Gate
 
 SECTIONS = """
@@ -59,39 +59,6 @@ http {{
     }}
 }}
 """
-
-
-class Authority:
-    """A certificate authority of the tests' own, and the certificates that it gives out."""
-
-    def __init__(self):
-        self.dir = scratch_dir()
-        self.ca = self.dir / "ca.pem"
-        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                      "-subj", "/CN=test authority", "-keyout", self.dir / "ca.key", "-out", self.ca)  # fmt: skip
-        (self.dir / "index.txt").touch()
-        (self.dir / "ca.conf").write_text(
-            "[ca]\ndefault_ca = d\n[d]\n"
-            f"database = {self.dir}/index.txt\nnew_certs_dir = {self.dir}\nrand_serial = yes\n"
-            "default_md = sha256\npolicy = p\ncopy_extensions = copy\nunique_subject = no\n[p]\ncommonName = supplied\n"
-        )
-        self.good = self.give("good", "IP:127.0.0.1")
-        self.other_name = self.give("other", "DNS:api.example.org")
-        self.expired = self.give("expired", "IP:127.0.0.1", "20200101000000Z", "20200201000000Z")
-
-    def _openssl(self, *args):
-        done = subprocess.run(["openssl", *map(str, args)], capture_output=True, text=True, timeout=20)
-        assert done.returncode == 0, done.stderr
-
-    def give(self, name, alternative, start="20240101000000Z", end="20491231000000Z"):
-        base = self.dir / name
-        self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-                      f"/CN={name}", "-addext", f"subjectAltName={alternative}", "-keyout", f"{base}.key", "-out",
-                      f"{base}.csr")  # fmt: skip
-        self._openssl("ca", "-batch", "-notext", "-config", self.dir / "ca.conf", "-cert", self.ca, "-keyfile",
-                      self.dir / "ca.key", "-startdate", start, "-enddate", end, "-in", f"{base}.csr", "-out",
-                      f"{base}.pem")  # fmt: skip
-        return base
 
 
 class TlsFront:
@@ -452,110 +419,6 @@ def _again(port):
         return scripted.Upstream(port)
 
 
-# Answers that no server should give
-
-
-def raw(*parts):
-    """A script that sends bytes as they are, or what a function makes of the request, and closes the connection."""
-
-    def script(request, out):
-        for part in parts:
-            out.connection.send(part(request) if callable(part) else part)
-        out.cut()
-
-    return script
-
-
-def whole(request):
-    return json.dumps(messages.answer(request.model)).encode()
-
-
-def sized(head):
-    return raw(lambda request: head.replace(b"SIZE", b"%d" % len(whole(request))) + whole(request))
-
-
-def byte_by_byte(make):
-    def script(request, out):
-        for byte in make(request):
-            out.connection.send(bytes([byte]))
-        out.cut()
-
-    return script
-
-
-def events(request):
-    return b"".join(messages.sse(e) for e in messages.stream(request.model))
-
-
-def opening(request):
-    return messages.sse(messages.stream(request.model)[0])
-
-
-JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-
-ODD_ANSWERS = {
-    "103": (sized(b"HTTP/1.1 103 Hints\r\nretry-after: 9\r\n\r\n" + JSON + b"content-length: SIZE\r\n\r\n"), 200),
-    "1000-informational": (sized(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000 + JSON + b"content-length: SIZE\r\n\r\n"), 200),
-    "101": (sized(b"HTTP/1.1 101 Switch\r\nupgrade: x\r\n\r\n" + JSON + b"\r\n"), 502),
-    "byte-by-byte": (byte_by_byte(lambda r: JSON + b"\r\n" + whole(r)), 200),
-    "line-ends": (sized(b"HTTP/1.1 200 OK\ncontent-type: application/json\n\n"), 200),
-    "http-1.0": (sized(b"HTTP/1.0 200 OK\r\n\r\n"), 200),
-    "no-http": (raw(b"hello world\r\n"), 502),
-    "noise": (raw(bytes(range(256)) * 20), 502),
-    "nothing": (raw(b""), 502),
-    "negative-length": (sized(JSON + b"content-length: -1\r\n\r\n"), 502),
-    "length-too-small": (sized(JSON + b"content-length: 20\r\n\r\n"), 502),
-    "chunk-garbage": (sized(JSON + b"transfer-encoding: chunked\r\n\r\nzz\r\n"), 502),
-    "chunk-overflow": (sized(JSON + b"transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n"), 502),
-    "zero-in-a-header": (sized(JSON + b"retry-after: a\0b\r\n\r\n"), 502),
-    "204": (raw(b"HTTP/1.1 204 None\r\n\r\n"), 502),
-    "205": (raw(b"HTTP/1.1 205 Reset\r\ncontent-length: 0\r\n\r\n"), 502),
-    "304": (raw(b"HTTP/1.1 304 Same\r\n\r\n"), 502),
-    "redirect": (raw(b"HTTP/1.1 307 There\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"), 502),
-    "600": (sized(b"HTTP/1.1 600 X\r\ncontent-length: SIZE\r\n\r\n"), 502),
-    "999": (sized(b"HTTP/1.1 999 X\r\ncontent-length: SIZE\r\n\r\n"), 502),
-    "headers-of-1-mb": (sized(JSON + (b"x-flood: " + b"a" * 1000 + b"\r\n") * 1000 + b"\r\n"), 502),
-    "20000-headers": (sized(JSON + b"x: y\r\n" * 20_000 + b"\r\n"), 200),
-    "status-line-of-200-kb": (sized(b"HTTP/1.1 200 " + b"O" * 200_000 + b"\r\n\r\n"), 502),
-    "gzip": (scripts.gzipped, 502),
-    "too-large": (raw(JSON + b"\r\n", *[b" " * (1 << 20)] * 66), 502),
-}
-
-
-@pytest.fixture(scope="module")
-def plain(authority, upstream):
-    """A gate whose upstream is reached without TLS; what it is asked leaves nothing behind."""
-    with contextlib.ExitStack() as stack:
-        yield gate_to(stack, authority, upstream.url, threads=16, upstream_first_s=5, upstream_idle_s=3)
-
-
-@pytest.mark.parametrize("case", ODD_ANSWERS)
-def test_odd_answer(plain, upstream, model, case):
-    script, status = ODD_ANSWERS[case]
-    upstream.on(model, script)
-    with plain.post(messages.body(model)) as call:
-        call.read()
-    if status == 200:
-        assert (call.status, call.json()) == (200, messages.answer(model))
-    else:
-        checks.refused(call, status, "api_error")
-
-
-def test_headers_without_end(plain, upstream, model):
-    """They come slowly enough never to be silence, and there is a limit to how many may come."""
-
-    def script(request, out):
-        out.connection.send(JSON)
-        while True:
-            out.connection.send(b"x-more: " + b"a" * 8000 + b"\r\n")
-
-    upstream.on(model, script)
-    with plain.post(messages.body(model)) as call:
-        checks.refused(call.read(10), 502, "api_error")
-    assert upstream.requests(model)[0].wait_closed(2)
-
-
 def test_first_header_folded(stack, authority, upstream, model):
     """An old way to write a long header, where there is none to continue; on a thread that has served before."""
     g = gate_to(stack, authority, upstream.url)
@@ -566,46 +429,3 @@ def test_first_header_folded(stack, authority, upstream, model):
             with g.post(messages.body(name)) as call:
                 assert call.read().status in (200, 502)
     assert g.proc.running()
-
-
-ODD_STREAMS = {
-    "byte-by-byte": (byte_by_byte(lambda r: SSE + b"\r\n" + events(r)), None),
-    "trailers": (
-        raw(
-            SSE + b"transfer-encoding: chunked\r\ntrailer: retry-after\r\n\r\n",
-            lambda r: b"%x\r\n%s\r\n" % (len(events(r)), events(r)),
-            b"0\r\nretry-after: 5\r\nx: " + b"y" * 5000 + b"\r\n\r\n",
-        ),
-        None,
-    ),
-    "chunk-garbage": (
-        raw(SSE + b"transfer-encoding: chunked\r\n\r\n", lambda r: b"12c\r\n%s\r\nzzz\r\n" % events(r)[:300]),
-        "api_error",
-    ),
-    "two-starts": (raw(SSE + b"\r\n", lambda r: opening(r) * 2), "api_error"),
-    "event-of-17-mb": (raw(SSE + b"\r\n", opening, b"event: x\ndata: " + b"x" * (17 << 20) + b"\n\n"), "api_error"),
-    "named-otherwise": (
-        raw(SSE + b"\r\n", lambda r: events(r).replace(b"event: message_stop", b"event: ping")),
-        "api_error",
-    ),
-    # The gate's own credential is refused in mid-stream: nothing that the client could mend.
-    "credential": (
-        raw(SSE + b"\r\n", opening, lambda r: messages.sse(messages.error("authentication_error", "invalid x-api-key"))),
-        "api_error",
-    ),
-    "error-without-words": (raw(SSE + b"\r\n", opening, b"event: error\ndata: {}\n\n"), "api_error"),
-    "error-that-is-no-json": (raw(SSE + b"\r\n", opening, b"event: error\ndata: oops\n\n"), "api_error"),
-}
-
-
-@pytest.mark.parametrize("case", ODD_STREAMS)
-def test_odd_stream(plain, upstream, model, case):
-    script, kind = ODD_STREAMS[case]
-    upstream.on(model, script)
-    with plain.post(messages.body(model, stream=True)) as call:
-        if kind:
-            checks.error_event(call, kind)
-        else:
-            assert checks.explicit_end(call, 10) == "message_stop"
-            assert call.body == b"".join(messages.sse(e) for e in messages.stream(model))
-        assert call.ended == "clean"

@@ -29,9 +29,14 @@ class Call:
     An answer framed by the close of the connection can't be told from a cut one and counts as "clean".
     """
 
-    def __init__(self, port, limit=30):
+    def __init__(self, port, limit=30, window=None):
+        """window: the size of the receive buffer, small for one who is to be slow."""
         self.limit = limit
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=limit)
+        self.sock = socket.socket()
+        self.sock.settimeout(limit)
+        if window:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.sock.connect(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._start()
 
@@ -85,13 +90,13 @@ class Call:
 
     # Receiving
 
-    def _receive(self, end):
+    def _receive(self, end, size=262144):
         """Takes what has arrived, waiting for it up to the time end."""
         left = end - time.monotonic()
         if left <= 0 or not select.select([self.sock], [], [], left)[0]:
             raise TimeoutError(f"nothing arrived in time; status {self.status}, body so far {self.body[-500:]!r}")
         try:
-            got = self.sock.recv(262144)
+            got = self.sock.recv(size)
         except ConnectionResetError:
             self._end("reset")
             raise Ended("reset") from None
@@ -182,6 +187,13 @@ class Call:
             return False
         self._decode()
         return True
+
+    def drip(self, size, limit=None):
+        """Takes so many bytes at the most, and no more."""
+        end = time.monotonic() + (limit or self.limit)
+        if self.ended is None:
+            self._receive(end, size)
+            self._decode()
 
     def read(self, limit=None):
         """Reads the whole answer."""

@@ -11,7 +11,7 @@ import signal
 from . import client
 from .ports import accepts, free_port
 from .postern import REPO, Pool, Site, sanitizer_reports
-from .proc import WEB_USER, Proc, give_to_web_user, is_root, wait_until
+from .proc import WEB_USER, Proc, give_to_web_user, is_root, running, wait_until
 
 
 class Host:
@@ -33,6 +33,12 @@ class Host:
     reload_signal = signal.SIGUSR1
     # The server tells of a client that left by a SIGTERM, which is also what it sends when it stops.
     tells_by_term = False
+    # The server passes the body of a request on as it comes, and does not wait for all of it.
+    passes_body = False
+    # What the server makes of a client that says it will send no more, and waits: it is served, or it has left.
+    half_closed_is_gone = True
+    # Each call is a process of its own, which ends with it.
+    per_call = False
     # What the server logs when it has finished starting or reloading.
     started = ""
     # The program runs as a pool of its own beside the server.
@@ -140,6 +146,10 @@ class Host:
         assert not reports, "\n".join(reports) + f"\nlogs: {self.site.dir}"
         assert not secrets, f"a secret in the logs: {self.site.dir}"
 
+    def programs(self):
+        """The processes that run this host's copy of the program."""
+        return running(self.site.bin)
+
     # Asking
 
     def call(self, method, path, headers=(), body=None, chunks=None, close=True):
@@ -195,6 +205,7 @@ Define POSTERN_CONF {conf}
 
 class Apache(Host):
     started = "resuming normal operations"
+    half_closed_is_gone = False
     modules = ()
     module_settings = ""
 
@@ -226,6 +237,7 @@ class ApacheProxy(Apache):
     shipped = "apache/postern-proxy.conf"
     modules = ("proxy", "proxy_fcgi")
     pooled = True
+    passes_body = True
 
 
 class ApacheFcgid(Apache):
@@ -241,6 +253,8 @@ class ApacheCgi(Apache):
     name = "apache-cgi"
     shipped = "apache/postern-cgi.conf"
     modules = ("cgid",)
+    passes_body = True
+    per_call = True
     module_settings = 'ScriptSock "{dir}/run/cgisock"'
 
 
@@ -250,6 +264,8 @@ class ApacheHtaccess(Apache):
     name = "apache-htaccess"
     shipped = "apache/htaccess"
     modules = ("cgid", "rewrite")
+    passes_body = True
+    per_call = True
     module_settings = 'ScriptSock "{dir}/run/cgisock"'
     whole = False
 
@@ -269,6 +285,9 @@ class ApacheHtaccess(Apache):
                 </Directory>
             </VirtualHost>
             """
+
+    def programs(self):
+        return running(self.place / "postern.cgi")
 
 
 class ApacheHtaccessFolder(ApacheHtaccess):
@@ -343,6 +362,7 @@ class LighttpdCgi(Lighttpd):
     shipped = "lighttpd/postern-cgi.conf"
     settings = 'var.postern_bin := "{bin}"\nvar.postern_conf := "{conf}"\n'
     tells_by_term = True
+    per_call = True
 
 
 NGINX = """

@@ -160,7 +160,7 @@ class Site:
         for path in sorted(self.state.glob("ledger-*.jsonl")):
             # The kernel may show the first part of a line that is being written across two pages.
             whole = path.read_text().rpartition("\n")[0]
-            lines += [json.loads(line) for line in whole.splitlines()]
+            lines += [json.loads(line) for line in whole.split("\n") if line]
         return lines
 
     def ledger_line_where(self, wanted, limit=10):

@@ -1,6 +1,7 @@
 """Processes of a test: started, waited for with a limit, and always collected, whatever the test does."""
 
 import atexit
+import contextlib
 import os
 import pathlib
 import pwd
@@ -78,6 +79,16 @@ def program_of(pid):
 def give_to_web_user(path):
     if is_root():
         os.chown(path, *web_ids())
+
+
+def running(program):
+    """The ids of all processes that run a program, by its path."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(process / "exe") == str(program):
+                found.append(int(process.name))
+    return sorted(found)
 
 
 class Proc:

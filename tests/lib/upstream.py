@@ -136,6 +136,10 @@ class Out:
     def write(self, data):
         self.connection.send(b"%x\r\n%s\r\n" % (len(data), data) if self.chunked else data)
 
+    def raw(self, data):
+        """Sends bytes as they are: status line, headers and framing are the script's own business."""
+        self.connection.send(data)
+
     def event(self, event, newline="\n"):
         """Sends one event and notes when."""
         self.request.sent.append((time.monotonic(), event["type"]))
@@ -167,18 +171,19 @@ class Out:
 
 
 class Upstream:
-    """Listens on a port of 127.0.0.1 from its making until close()."""
+    """Listens on a port of 127.0.0.1 from its making until close(); behind TLS where it is given an SSLContext."""
 
     default = staticmethod(scripts.default)
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, tls=None):
+        self._tls = tls
         self._rules = {}
         self._lock = threading.Lock()
         self._requests = []
         self._connections = []
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def on(self, model, *script):
@@ -209,9 +214,19 @@ class Upstream:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(sock)
-            self._connections.append(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._shake_hands, args=(sock,), daemon=True).start()
+
+    def _shake_hands(self, sock):
+        """Does what comes before the first request. A peer that breaks it off is none."""
+        if self._tls:
+            try:
+                sock = self._tls.wrap_socket(sock, server_side=True)
+            except OSError:
+                sock.close()
+                return
+        connection = Connection(sock)
+        self._connections.append(connection)
+        self._serve(connection)
 
     def _serve(self, connection):
         try:
