@@ -45,6 +45,7 @@ struct run {
 	uint64_t sent; /* bytes of the edited body that were handed over */
 	int64_t started_ms;
 	int64_t heard_ms; /* when the last byte came; 0: none yet */
+	bool answered;	  /* a line of an answer has come */
 	bool headed;	  /* the sink has the head */
 	bool stopped;	  /* the sink has said stop */
 	char error[CURL_ERROR_SIZE];
@@ -229,6 +230,7 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	struct span trimmed = span_trim(line);
 	const char *colon = memchr(trimmed.p, ':', trimmed.n);
 
+	r->answered = true;
 	if (r->headed) /* trailers of a chunked answer */
 		return line.n;
 	if (is_status_line(trimmed)) {
@@ -244,8 +246,8 @@ on_header(char *p, size_t size, size_t n, void *arg)
 			return 0;
 		return line.n;
 	}
-	if (h->status < 200) /* the answer is still to come, and its limit goes on */
-		return line.n;
+	if (h->status >= 100 && h->status < 200 && h->status != 101)
+		return line.n; /* the answer is still to come, and its limit goes on */
 	r->heard_ms = clock_mono_ms();
 	r->headed = true;
 	r->stopped = r->sink->head(r->arg, h) != 0;
@@ -426,6 +428,9 @@ finished(const struct run *r, enum fault *out)
 	if (!msg || msg->msg != CURLMSG_DONE)
 		return false;
 	*out = fault_of(r, msg->data.result);
+	/* To libcurl a connection that is closed in a head is the end of it. */
+	if (*out == FAULT_NONE && !r->headed)
+		*out = FAULT_UP_CUT;
 	return true;
 }
 
@@ -489,7 +494,7 @@ run_once(struct run *r, bool fresh, bool *stale)
 	    (!fresh || curl_easy_setopt(r->t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK) &&
 	    curl_multi_add_handle(r->t->multi, r->t->easy) == CURLM_OK) {
 		f = run_loop(r);
-		if (f == FAULT_UP_CUT && !r->heard_ms && !r->stopped &&
+		if (f == FAULT_UP_CUT && !r->answered && !r->stopped &&
 		    curl_easy_getinfo(r->t->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK)
 			*stale = connects == 0;
 	}
