@@ -2,6 +2,7 @@
 #include "whole.h"
 
 #include "base/limits.h"
+#include "wire/header.h"
 
 static int
 fail(const struct whole_facts *f, enum fault fault, const char *message)
@@ -91,8 +92,10 @@ retell(struct whole *w, const struct whole_facts *f, struct span *body)
 static int
 send(const struct whole_facts *f, struct span body)
 {
-	bool own = !f->content_type[0] || f->answer->dialect->whole;
-	struct span type = own ? SPAN("application/json") : span_of(f->content_type);
+	const struct span json = SPAN("application/json");
+	/* It has been read as JSON, whatever the upstream called it; SDKs go by the name. */
+	bool theirs = !f->answer->dialect->whole && header_is_type(span_of(f->content_type), json);
+	struct span type = theirs ? span_of(f->content_type) : json;
 
 	if (outcome_put_tried(f->out, f->lines))
 		return fail(f, FAULT_INTERNAL, "");
