@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/tail.h"
+#include "wire/json.h"
 
 #define STREAM_LINES "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
@@ -78,13 +79,19 @@ too_large(struct stream *s)
 	    s->out, FAULT_UP_ANSWER, "The upstream sent an event that is too large.");
 }
 
-/* Meters an event and says once when blocks are out of order. */
+/* Meters an event and says once when blocks are out of order. Events that are not known may hold
+ * anything. */
 static int
 meter(struct stream *s, const struct event *what, struct span data)
 {
 	bool odd = s->meter.odd;
-	const char *why = meter_event(&s->meter, what, data, &s->out->usage);
+	struct json_fault fault;
+	const char *why;
 
+	if (what->type != EVENT_OTHER && json_scan(data, JSON_DEPTH_MAX, NULL, 0, &fault))
+		return outcome_fail(s->out, FAULT_UP_ANSWER,
+		    "The upstream sent an event that is not JSON, or was cut off.");
+	why = meter_event(&s->meter, what, data, &s->out->usage);
 	if (s->meter.odd && !odd)
 		log_warn("grammar",
 		    "request_id=%s upstream=%s what=\"content blocks out of order\"",

@@ -354,14 +354,14 @@ row_huge(struct check *c, size_t n, bool fits)
 {
 	struct buf body = buf_make(64 * MIB);
 	char *at = NULL;
-	int rc = buf_add(&body, SPAN(EV_START "event: content_block_delta\ndata: \"")) |
+	int rc = buf_add(&body, SPAN(EV_START "event: content_block_delta\ndata: {\"x\":\"")) |
 	    buf_room(&body, n, &at);
 
 	check_row(c, "an event of %zu bytes", n);
 	assert(rc == 0);
 	memset(at, 'x', n);
 	body.len += n;
-	rc |= buf_add(&body, SPAN("\"\n\n" EV_STOP));
+	rc |= buf_add(&body, SPAN("\"}\n\n" EV_STOP));
 	run_stream(buf_span(&body), 16384);
 	check_that(c, rc == 0, "full");
 	if (fits) {
