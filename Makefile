@@ -23,7 +23,7 @@ POLICY = admission attempts awscredentials bucket conf confcheck confrow confsca
 	googlecredentials key ledger namelist period price pricelist route strikes tally usage
 DIALECT = envelope messages models refusal
 UPSTREAM = anthropic awssource bedrock bedrockerror chatanswer chatargs chatblocks chaterror chatlike chatmessages chatpath \
-	chatrequest chatstream chatwords cloud credential echo fetch googlesource headerlist hreq lastuser meter openai outbody scrub secretfile \
+	chatrequest chatstream chatwords cloud credential echo fetch googlesource headerlist hreq lastuser links meter openai outbody scrub secretfile \
 	signing source sourced transfer vertex
 STORE = books bootfile cooldowns drain filelock forward keeper keyfile keyindex keysegment keytable keywatch kv kvmeta ledgerfile limiter \
 	limitkept limitlease limitpurse limitqueue limitrecord limitsfile limitsweep limitwork listing local redis \

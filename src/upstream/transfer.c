@@ -7,10 +7,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/num.h"
 #include "upstream/headerlist.h"
+#include "upstream/links.h"
 #include "upstream/outbody.h"
 #include "wire/header.h"
 
@@ -29,6 +32,7 @@ struct transfer_shared {
 
 struct transfer {
 	struct transfer_shared *shared;
+	struct links links;
 	CURLM *multi;
 	CURL *easy;
 	struct transfer_head head;
@@ -48,6 +52,7 @@ struct run {
 	bool answered;	  /* a line of an answer has come */
 	bool headed;	  /* the sink has the head */
 	bool stopped;	  /* the sink has said stop */
+	bool spoilt;	  /* the kept connection must not be asked */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -104,13 +109,35 @@ transfer_shared_close(struct transfer_shared *s)
 	curl_global_cleanup();
 }
 
+static curl_socket_t
+on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	curl_socket_t fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+
+	(void)purpose;
+	links_opened(arg, fd);
+	return fd;
+}
+
+static int
+on_close(void *arg, curl_socket_t fd)
+{
+	links_closed(arg, fd);
+	return close(fd);
+}
+
 static CURL *
-make_easy(struct transfer_shared *shared)
+make_easy(struct transfer *t)
 {
 	CURL *easy = curl_easy_init();
 
-	if (easy)
-		(void)curl_easy_setopt(easy, CURLOPT_SHARE, shared->share);
+	if (easy) {
+		(void)curl_easy_setopt(easy, CURLOPT_SHARE, t->shared->share);
+		(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+		(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &t->links);
+		(void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+		(void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &t->links);
+	}
 	return easy;
 }
 
@@ -125,7 +152,7 @@ transfer_open(struct transfer_shared *shared)
 	t->spliced = buf_make(BODY_MEMORY_MAX + HEADER_VALUE_MAX);
 	t->multi = curl_multi_init();
 	t->shared = shared;
-	t->easy = make_easy(shared);
+	t->easy = make_easy(t);
 	if (!t->multi || !t->easy) {
 		transfer_close(t);
 		return NULL;
@@ -292,6 +319,30 @@ on_seek(void *arg, curl_off_t offset, int origin)
 }
 
 static int
+on_ask(void *arg, char *there, char *here, int there_port, int here_port)
+{
+	struct run *r = arg;
+
+	(void)there;
+	(void)here;
+	(void)there_port;
+	r->spoilt = !links_ask(&r->t->links, here_port);
+	return r->spoilt ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* Notes whether the connection carries frames of HTTP/2. */
+static void
+note_link(struct run *r)
+{
+	long port, version;
+
+	if (curl_easy_getinfo(r->t->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK &&
+	    version >= CURL_HTTP_VERSION_2_0 &&
+	    curl_easy_getinfo(r->t->easy, CURLINFO_LOCAL_PORT, &port) == CURLE_OK)
+		links_mixed(&r->t->links, port);
+}
+
+static int
 set_headers(struct run *r)
 {
 	/* Without these libcurl would wait for a 100 Continue and make up a type for the body. */
@@ -353,6 +404,8 @@ set_options(struct run *r)
 		curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) ||
 		(o->ca_file && curl_easy_setopt(easy, CURLOPT_CAINFO, o->ca_file)) ||
 		curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error) ||
+		curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ask) ||
+		curl_easy_setopt(easy, CURLOPT_PREREQDATA, r) ||
 		curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) ||
 		curl_easy_setopt(easy, CURLOPT_HEADERDATA, r) ||
 		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data) ||
@@ -475,12 +528,13 @@ run_end(struct run *r, bool over)
 		(void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 	curl_multi_remove_handle(t->multi, t->easy);
 	curl_easy_cleanup(t->easy);
-	t->easy = make_easy(t->shared);
+	t->easy = make_easy(t);
 	headerlist_free(r->headers);
 	buf_reset(&t->spliced, HOLD_KEEP);
 }
 
-/* One try. *stale: a kept connection turned out to be dead before a byte of an answer came. */
+/* One try. *stale: a kept connection turned out to be dead before a byte of an answer came, or must
+ * not be asked. */
 static enum fault
 run_once(struct run *r, bool fresh, bool *stale)
 {
@@ -494,6 +548,8 @@ run_once(struct run *r, bool fresh, bool *stale)
 	    (!fresh || curl_easy_setopt(r->t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK) &&
 	    curl_multi_add_handle(r->t->multi, r->t->easy) == CURLM_OK) {
 		f = run_loop(r);
+		note_link(r);
+		*stale = r->spoilt;
 		if (f == FAULT_UP_CUT && !r->answered && !r->stopped &&
 		    curl_easy_getinfo(r->t->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK)
 			*stale = connects == 0;
@@ -516,6 +572,7 @@ transfer_run(struct transfer *t, const struct transfer_order *order,
 	head_start(&t->head, (struct span){ 0 });
 	f = run_once(&r, false, &stale);
 	if (stale) {
+		r.spoilt = false;
 		r.sent = 0;
 		r.headers = NULL;
 		f = run_once(&r, true, &stale);

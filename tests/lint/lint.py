@@ -22,7 +22,7 @@ TOP = {"registry": 1, "serve": 2, "cmd": 3, "main": 4}
 
 PURE_FOLDERS = {"wire", "policy", "dialect", "upstream"}
 PURE_NOT = {f"upstream/{name}" for name in (
-    "awssource", "credential", "fetch", "googlesource", "headerlist", "outbody", "secretfile", "signing", "source", "transfer")}
+    "awssource", "credential", "fetch", "googlesource", "headerlist", "links", "outbody", "secretfile", "signing", "source", "transfer")}
 
 HOMES = {
     r"fcgiapp\.h|fcgios\.h|fcgi_stdio\.h|fcgi_config\.h|fastcgi\.h": ["front/fcgi.c"],
