@@ -543,7 +543,7 @@ run_once(struct run *r, bool fresh, bool *stale)
 
 	*stale = false;
 	if (!r->t->easy) /* there was no memory for it when the last one ended */
-		r->t->easy = make_easy(r->t->shared);
+		r->t->easy = make_easy(r->t);
 	if (r->t->easy && set_options(r) == 0 && set_body(r) == 0 && set_headers(r) == 0 &&
 	    (!fresh || curl_easy_setopt(r->t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK) &&
 	    curl_multi_add_handle(r->t->multi, r->t->easy) == CURLM_OK) {
