@@ -31,7 +31,7 @@ STORE = books bootfile cooldowns drain filelock forward keeper keyfile keyindex 
 FRONT = cgi fcgi watch
 CMD = cells check check_reach check_upstreams conf_load key key_import key_list keys ledger ledgerlist ledgerscan lines \
 	report report_ask report_print seqset shown store_open sums usage verify
-TOP = admit answer call chunking conffile framing gate handover listener notify outcome parking parts pool receipt registry relay sandbox serve stores stream supervisor \
+TOP = admit answer call chunking conffile framing gate handover intake listener notify outcome parking parts pool receipt registry relay sandbox serve stores stream supervisor \
 	surface whole who
 
 SOURCES = $(BASE:%=src/base/%.c) $(WIRE:%=src/wire/%.c) $(POLICY:%=src/policy/%.c) $(DIALECT:%=src/dialect/%.c) \

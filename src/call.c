@@ -14,16 +14,14 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/num.h"
 #include "dialect/models.h"
+#include "intake.h"
 #include "policy/ledger.h"
 #include "receipt.h"
 #include "relay.h"
-#include "store/wrongkeys.h"
 #include "who.h"
 #include "wire/header.h"
 
-#define READ_PIECE  (16 * KIB)
 #define HEALTH_TEXT SPAN("ok\n")
 #define KNOCK_TEXT  SPAN("postern\n")
 
@@ -134,95 +132,30 @@ step_era(struct call *c)
 	return FAULT_NONE;
 }
 
-/* A call without a good key, of which an address may make so many. */
-static enum fault
-count_wrong_key(struct call *c, enum fault f)
-{
-	int64_t wait_ms = wrongkeys_add(c->era->wrongkeys, span_of(param(c, "REMOTE_ADDR")),
-	    c->started_ms, (uint32_t)c->era->conf->auth_failures);
-
-	if (wait_ms == 0)
-		return f;
-	buf_reset(&c->lines, HOLD_KEEP);
-	if (buf_addf(&c->lines, "retry-after: %" PRId64 "\r\n", (wait_ms + 999) / 1000))
-		return FAULT_INTERNAL;
-	c->answer.always = buf_span(&c->lines);
-	c->refusal.no_retry = true;
-	return FAULT_WRONG_KEYS;
-}
-
 static enum fault
 step_authenticate(struct call *c)
 {
 	enum fault f = who_find(&c->who, c->era, c->seat, c->answer.request_id);
 
-	return fault_row(f)->status == 401 ? count_wrong_key(c, f) : f;
+	if (f != FAULT_WRONG_KEYS)
+		return f;
+	buf_reset(&c->lines, HOLD_KEEP);
+	if (buf_addf(&c->lines, "retry-after: %" PRId64 "\r\n", (c->who.wait_ms + 999) / 1000))
+		return FAULT_INTERNAL;
+	c->answer.always = buf_span(&c->lines);
+	c->refusal.no_retry = true;
+	return f;
 }
 
-static enum fault
-too_large(struct call *c)
-{
-	refusal_set(&c->refusal, FAULT_TOO_LARGE,
-	    "The request body is larger than %" PRIu64 " bytes.", c->era->conf->max_body);
-	return FAULT_TOO_LARGE;
-}
-
-/* Whether a body takes longer than any client that means well: it holds a thread. */
-static bool
-too_slow(const struct call *c, size_t size)
-{
-	int64_t may_ms = BODY_GRACE_MS + (int64_t)(size / BODY_BYTES_PER_MS);
-
-	return clock_mono_ms() - c->started_ms > may_ms;
-}
-
-static enum fault
-read_body(struct call *c)
-{
-	char piece[READ_PIECE];
-	size_t size = 0;
-
-	for (;;) {
-		ssize_t n = c->front->read(c->seat, piece, sizeof(piece));
-
-		if (n <= 0)
-			return n < 0 ? FAULT_CLIENT_GONE : FAULT_NONE;
-		size += (size_t)n;
-		if (too_slow(c, size))
-			return FAULT_SLOW_BODY;
-		switch (spool_add(&c->body, (struct span){ piece, (size_t)n })) {
-		case SPOOL_OK:
-			break;
-		case SPOOL_FULL:
-			return too_large(c);
-		default:
-			log_error("body",
-			    "request_id=%s what=\"no memory or no room in the state folder: %m\"",
-			    c->answer.request_id);
-			return FAULT_INTERNAL;
-		}
-	}
-}
-
-/* The body, read to its end whatever CONTENT_LENGTH says: some hosts do not know it. */
 static enum fault
 step_body(struct call *c)
 {
-	struct span encoding = span_trim(span_of(param(c, "HTTP_CONTENT_ENCODING")));
-	uint64_t announced;
+	struct intake in = { .seat = c->seat,
+		.conf = c->era->conf,
+		.request_id = c->answer.request_id,
+		.started_ms = c->started_ms };
 
-	if (encoding.n > 0 && !span_eq_nocase(encoding, SPAN("identity"))) {
-		refusal_set(
-		    &c->refusal, FAULT_ENCODING, "Compressed request bodies are not taken.");
-		c->refusal.error_code = "request_body_encoding_unsupported";
-		return FAULT_ENCODING;
-	}
-	c->body.folder = c->era->conf->state;
-	c->body.max = c->era->conf->max_body;
-	if (num_u64(span_of(param(c, "CONTENT_LENGTH")), UINT64_MAX, &announced) == 0 &&
-	    announced > c->era->conf->max_body)
-		return too_large(c);
-	return read_body(c);
+	return intake_body(&in, &c->body, &c->refusal);
 }
 
 /* The client is not told that it did wrong where memory was out. */

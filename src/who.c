@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/wrongkeys.h"
 #include "wire/header.h"
 
 static struct span
@@ -55,12 +56,23 @@ look_up(struct who *who, const struct era *era, struct span text)
 	return key_state(&who->key, clock_wall_ms() / 1000);
 }
 
+/* A call without a good key, of which an address may make so many. */
+static enum fault
+count_wrong_key(struct who *who, const struct era *era, struct front_seat *seat, enum fault f)
+{
+	who->wait_ms = wrongkeys_add(era->wrongkeys, param(seat, "REMOTE_ADDR"), clock_mono_ms(),
+	    (uint32_t)era->conf->auth_failures);
+	return who->wait_ms > 0 ? FAULT_WRONG_KEYS : f;
+}
+
 enum fault
 who_find(struct who *who, const struct era *era, struct front_seat *seat, const char *request_id)
 {
 	struct span text = find_text(seat, request_id);
 	enum fault f = text.n > 0 ? look_up(who, era, text) : FAULT_NO_KEY;
 
+	if (fault_row(f)->status == 401)
+		return count_wrong_key(who, era, seat, f);
 	if (f)
 		return f;
 	who->workspace = conf_workspace(era->conf, who->key.workspace);

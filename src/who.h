@@ -14,10 +14,12 @@ struct who {
 	struct key key;
 	const struct conf_workspace *workspace; /* NULL: no section */
 	bool known;
+	int64_t wait_ms; /* of FAULT_WRONG_KEYS: until the next one would not be */
 };
 
 /* Finds the client's key in the request (x-api-key first, then a bearer token, where a host hides
- * it too), looks it up and judges it. FAULT_NONE with all of *who set. request_id is for the log.
+ * it too), looks it up and judges it. FAULT_NONE with all of *who set; FAULT_WRONG_KEYS where its
+ * address has come without a good key too often. request_id is for the log.
  */
 MUST_CHECK enum fault who_find(
     struct who *who, const struct era *era, struct front_seat *seat, const char *request_id);
