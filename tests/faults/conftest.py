@@ -11,6 +11,7 @@ sys.path.insert(0, str(TESTS))
 import report  # noqa: E402
 from lab import Lab  # noqa: E402
 from lib import hosts  # noqa: E402
+from lib.closing import close_all  # noqa: E402
 
 MODES = {mode.name: mode for mode in hosts.ALL}
 
@@ -34,13 +35,7 @@ def labs():
     """The laboratories that this worker has opened so far."""
     opened = {}
     yield opened
-    failures = []
-    for lab in opened.values():
-        try:
-            lab.close()
-        except AssertionError as failure:
-            failures.append(f"{lab.host.name}: {failure}")
-    assert not failures, "\n".join(failures)
+    close_all((lab.host.name, lab) for lab in opened.values())
 
 
 @pytest.fixture

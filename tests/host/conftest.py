@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import clouds, hosts, messages, upstream as scripted  # noqa: E402
+from lib.closing import close_all  # noqa: E402
 
 MODES = {mode.name: mode for mode in [*hosts.ALL, hosts.ApacheHtaccessFolder]}
 
@@ -58,13 +59,7 @@ def running(upstream):
     """The hosts that this worker has started so far."""
     started = {}
     yield started
-    failures = []
-    for host in started.values():
-        try:
-            host.close()
-        except AssertionError as failure:
-            failures.append(f"{host.name}: {failure}")
-    assert not failures, "\n".join(failures)
+    close_all((host.name, host) for host in started.values())
 
 
 def _start_among_clouds(name, options):

@@ -52,6 +52,28 @@ def finished(call):
     assert call.ended == "clean"
 
 
+@contextlib.contextmanager
+def callers(count, ask):
+    """So many that ask(number) again and again; gives what their answers were, which is whole at the end."""
+    stop = threading.Event()
+    seen = collections.Counter()
+
+    def run(number):
+        while not stop.is_set():
+            try:
+                seen[ask(number)] += 1
+            except Exception as fault:
+                seen[repr(fault)] += 1
+
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        running = pool.map(run, range(count))
+        try:
+            yield seen
+        finally:
+            stop.set()
+        list(running)
+
+
 def refused_by_socket(gate_):
     return not gate_.served()
 
@@ -412,57 +434,36 @@ def test_restart_under_load(gates, upstream, workers):
     """With a socket that a service manager holds, a restart loses no call that ends within drain_s."""
     g = gates(workers=workers, listen="0", under=service_manager(), drain_s=20)
     upstream.on("half-a-second", scripts.stream(texts=["x"] * 5, gap=0.1))
-    stop = threading.Event()
-    seen = collections.Counter()
 
     def ask(number):
-        while not stop.is_set():
-            try:
-                with g.post(messages.body("half-a-second", stream=True) if number % 2 else messages.body("echo-model")) as call:
-                    seen[call.read().status, number % 2 and b"event: message_stop" in call.body] += 1
-            except Exception as fault:
-                seen[repr(fault)] += 1
+        streams = number % 2 == 1
+        with g.post(messages.body("half-a-second", stream=True) if streams else messages.body("echo-model")) as call:
+            return call.read().status, streams and b"event: message_stop" in call.body
 
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        asking = pool.map(ask, range(8))
-        try:
-            for _ in range(4):
-                ready = g.ready_count()
-                g.proc.send(signal.SIGHUP)
-                wait_until(lambda: g.ready_count() >= ready + (workers or 1), 20, "the new process")
-                before = sum(seen.values())
-                wait_until(lambda: sum(seen.values()) > before + 50, 10, "calls")
-        finally:
-            stop.set()
-        list(asking)
-    assert set(seen) == {(200, 0), (200, True)}, seen
+    with callers(8, ask) as seen:
+        for _ in range(4):
+            ready = g.ready_count()
+            g.proc.send(signal.SIGHUP)
+            wait_until(lambda: g.ready_count() >= ready + (workers or 1), 20, "the new process")
+            before = sum(seen.values())
+            wait_until(lambda: sum(seen.values()) > before + 50, 10, "calls")
+    assert set(seen) == {(200, False), (200, True)}, seen
     assert g.stop(30) == 0
 
 
 def test_new_binary_under_load(gates):
     """Not one call fails while it is renewed time and again."""
     r = Renewable(gates)
-    stop = threading.Event()
-    seen = collections.Counter()
 
     def ask(_):
-        while not stop.is_set():
-            try:
-                with r.gate.post(messages.body("echo-model")) as call:
-                    seen[call.read().status] += 1
-            except Exception as fault:
-                seen[repr(fault)] += 1
+        with r.gate.post(messages.body("echo-model")) as call:
+            return call.read().status
 
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        asking = pool.map(ask, range(4))
-        try:
-            for _ in range(5):
-                before = seen[200]
-                r.renew()
-                wait_until(lambda: seen[200] >= before + 50, 10, "calls")
-        finally:
-            stop.set()
-        list(asking)
+    with callers(4, ask) as seen:
+        for _ in range(5):
+            before = seen[200]
+            r.renew()
+            wait_until(lambda: seen[200] >= before + 50, 10, "calls")
     assert set(seen) == {200}, seen
 
 

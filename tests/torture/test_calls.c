@@ -289,14 +289,6 @@ is_envelope(void)
 	return strcmp(errand()->uri, ENVELOPE) == 0;
 }
 
-static void
-check_status(int status)
-{
-	check_that(&calls.check, status == 500 || status == 503 || status == 529,
-	    "status %d for what is the gate's own fault: '%.*s'", status, (int)world.body.n,
-	    world.body.n ? world.body.p : "");
-}
-
 /* A whole error in the dialect's form, with the type of its status. */
 static void
 check_error(void)
@@ -305,7 +297,7 @@ check_error(void)
 	struct span message = json_find(world.body, SPAN("message"));
 	char code[16];
 
-	check_status(world.status);
+	torture_check_status(&calls.check, world.status, world.body);
 	if (!is_envelope()) {
 		world_check_whole();
 		world_expect(world.status, fault_type_of_status(world.status));
@@ -372,7 +364,7 @@ check_broken_stream(void)
 
 	golden = span_cut(golden, (size_t)(end - golden.p) + 4, golden.n);
 	if (is_error_event(span_cut(body, at, body.n), &status)) {
-		check_status(status);
+		torture_check_status(&calls.check, status, world.body);
 		body = span_cut(body, 0, at);
 	}
 	check_that(c, body.n < golden.n && span_starts(golden, body),

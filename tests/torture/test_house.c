@@ -276,14 +276,6 @@ ledger_lines(void)
 	return n;
 }
 
-static void
-check_status(int status)
-{
-	check_that(&house.check, status == 500 || status == 503 || status == 529,
-	    "status %d for what is the gate's own fault: '%.*s'", status, (int)house.body.n,
-	    house.body.n ? house.body.p : "");
-}
-
 /* A beginning of the stream, and the error behind it if there is one. */
 static void
 check_stream(void)
@@ -308,7 +300,7 @@ check_refusal(void)
 {
 	struct check *c = &house.check;
 
-	check_status(house.status);
+	torture_check_status(&house.check, house.status, house.body);
 	check_that(c,
 	    span_eq(json_find(house.body, SPAN("type")), SPAN("\"error\"")) &&
 		json_find_in(house.body, "error", "type", NULL).n > 2 &&

@@ -32,6 +32,15 @@
 #define TORTURE_MODES	 2
 #define TORTURE_DIED(st) (WIFSIGNALED(st) || (WIFEXITED(st) && WEXITSTATUS(st) != 0))
 
+/* Only these may be told of what is the gate's own fault. */
+static inline void
+torture_check_status(struct check *c, int status, struct span body)
+{
+	check_that(c, status == 500 || status == 503 || status == 529,
+	    "status %d for what is the gate's own fault: '%.*s'", status, (int)body.n,
+	    body.n ? body.p : "");
+}
+
 struct torture_scenario {
 	const char *name;
 	void (*open)(void);  /* once in each child; NULL: nothing is to be done */

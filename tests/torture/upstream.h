@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "unit/http_request.h"
+
 #define UPSTREAM_CONNECTIONS 16
 #define UPSTREAM_REQUEST_MAX 65536
 
@@ -96,22 +98,6 @@ upstream_answer(const struct upstream_connection *c)
 	}
 }
 
-/* How long the request is with its body; 0: its head is not whole yet. */
-static inline size_t
-upstream_length(const char *request)
-{
-	const char *end = strstr(request, "\r\n\r\n");
-	const char *length = strcasestr(request, "content-length: ");
-	size_t body = 0;
-
-	if (!end)
-		return 0;
-	if (length && length < end)
-		for (const char *p = length + 16; *p >= '0' && *p <= '9'; p++)
-			body = body * 10 + (size_t)(*p - '0');
-	return (size_t)(end - request) + 4 + body;
-}
-
 static inline void
 upstream_read(struct upstream_connection *c)
 {
@@ -125,7 +111,7 @@ upstream_read(struct upstream_connection *c)
 	}
 	c->n += (size_t)got;
 	c->request[c->n] = '\0';
-	whole = upstream_length(c->request);
+	whole = http_request_length(c->request);
 	if (whole == 0 || c->n < whole)
 		return;
 	upstream_answer(c);

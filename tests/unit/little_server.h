@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "unit/http_request.h"
+
 struct little_answer {
 	const char *line; /* how the request's first line begins */
 	const char
@@ -33,22 +35,6 @@ struct little_server {
 	char request[16384]; /* the last one */
 };
 
-/* How long the request is with its body; 0: its head is not whole yet. */
-static inline size_t
-little_length(const char *request)
-{
-	const char *end = strstr(request, "\r\n\r\n");
-	const char *length = strcasestr(request, "content-length: ");
-	size_t body = 0;
-
-	if (!end)
-		return 0;
-	if (length && length < end)
-		for (const char *p = length + 16; *p >= '0' && *p <= '9'; p++)
-			body = body * 10 + (size_t)(*p - '0');
-	return (size_t)(end - request) + 4 + body;
-}
-
 /* Reads a request with its body into s->request. */
 static inline void
 little_read(struct little_server *s, int fd)
@@ -63,7 +49,7 @@ little_read(struct little_server *s, int fd)
 			break;
 		n += (size_t)got;
 		s->request[n] = '\0';
-		whole = little_length(s->request);
+		whole = http_request_length(s->request);
 	}
 }
 
